@@ -1,0 +1,132 @@
+"""An episode: T actions and T+1 observations, and its bytes on disk, an npz without pickle."""
+
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Episode:
+    """What one env said from reset to the end, losslessly.
+
+    Attributes:
+        observations: T+1 chunks of frames, range [0, 255]; `observations[t + 1]` follows `actions[t]`.
+        actions: T texts.
+        rewards: T rewards, one a step.
+        terminated: T flags; only the last may be True.
+        truncated: T flags; only the last may be True.
+        seed: the seed of `env.reset`, None when unknown.
+        info: facts about the episode, text to text.
+
+    Raises:
+        ValueError: when a shape, a dtype or the place of an end does not fit.
+    """
+
+    observations: UInt8[np.ndarray, "time chunk height width channel"]
+    actions: tuple[str, ...]
+    rewards: Float32[np.ndarray, "time-1"]
+    terminated: Bool[np.ndarray, "time-1"]
+    truncated: Bool[np.ndarray, "time-1"]
+    seed: int | None = None
+    info: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        frames, num_steps = self.observations, len(self.actions)
+        if frames.dtype != np.uint8 or frames.ndim != 5 or frames.shape[-1] != 3:
+            raise ValueError(
+                "observations must be uint8 of shape (steps + 1, chunk_frames, height, width, 3), "
+                f"got {frames.dtype} {frames.shape}"
+            )
+        if num_steps == 0:
+            raise ValueError("actions must hold at least 1 action, got 0; record at least one step")
+        if len(frames) != num_steps + 1:
+            raise ValueError(
+                f"observations must be one more than actions, got {len(frames)} observations and {num_steps} actions"
+            )
+        if not all(isinstance(action, str) for action in self.actions):
+            raise ValueError(f"actions must be texts, got {self.actions[:8]}")
+        self._check_row("rewards", np.float32)
+        self._check_row("terminated", np.bool_)
+        self._check_row("truncated", np.bool_)
+        if (self.terminated | self.truncated)[:-1].any():
+            raise ValueError("terminated and truncated must be False before the last step; cut the episode at its end")
+
+    def _check_row(self, name: str, dtype: type[np.generic]) -> None:
+        row = getattr(self, name)
+        if row.dtype != dtype or row.shape != (self.num_steps,):
+            rule = f"{np.dtype(dtype)} of shape ({self.num_steps},), one value an action"
+            raise ValueError(f"{name} must be {rule}, got {row.dtype} {row.shape}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Episode):
+            return NotImplemented
+        rows = ("observations", "rewards", "terminated", "truncated")
+        same_rows = all(np.array_equal(getattr(self, name), getattr(other, name)) for name in rows)
+        return same_rows and (self.actions, self.seed, self.info) == (other.actions, other.seed, other.info)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays can change in place
+
+    @property
+    def num_steps(self) -> int:
+        """T, the number of actions."""
+        return len(self.actions)
+
+    @property
+    def total_reward(self) -> float:
+        """The sum of the rewards."""
+        return float(self.rewards.sum(dtype=np.float64))
+
+    @property
+    def event_steps(self) -> tuple[int, ...]:
+        """The steps, in [0, T), with a reward other than 0 or a termination, in order."""
+        return tuple(int(step) for step in np.flatnonzero((self.rewards != 0) | self.terminated))
+
+    def to_bytes(self) -> bytes:
+        """Returns the episode as a compressed npz: the same bytes for the same episode, whenever it is written."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            observations=self.observations,
+            actions=_json_array(list(self.actions)),
+            rewards=self.rewards,
+            terminated=self.terminated,
+            truncated=self.truncated,
+            facts=_json_array({"seed": self.seed, "info": self.info}),
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Episode":
+        """Reads what `to_bytes` wrote.
+
+        Raises:
+            ValueError: when `data` is not a whole episode.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as rows:
+                facts = _from_json_array(rows["facts"])
+                return cls(
+                    observations=rows["observations"],
+                    actions=tuple(_from_json_array(rows["actions"])),
+                    rewards=rows["rewards"],
+                    terminated=rows["terminated"],
+                    truncated=rows["truncated"],
+                    seed=facts["seed"],
+                    info=facts["info"],
+                )
+        except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, EOFError, OSError) as error:
+            raise ValueError(f"data must be an episode, got {len(data)} bytes that do not read ({error})") from error
+
+
+def _json_array(value: Any) -> UInt8[np.ndarray, " bytes"]:
+    return np.frombuffer(json.dumps(value, sort_keys=True).encode("utf-8"), dtype=np.uint8)
+
+
+def _from_json_array(array: UInt8[np.ndarray, " bytes"]) -> Any:
+    return json.loads(array.tobytes().decode("utf-8"))

@@ -1,0 +1,165 @@
+"""Segments: fixed-length slices of episodes, drawn for training."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, UInt8
+
+from wm_gym.data.dataset import Dataset
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SegmentBatch:
+    """Segments of `rounds` steps and `rounds + 1` observations.
+
+    Attributes:
+        observations: range [0, 255]; after an episode's end the last observation is repeated.
+        actions: indices into `Dataset.action_texts`; 0 in the padding.
+        rewards: 0 in the padding.
+        terminated: False in the padding.
+        mask: True for a step of the episode, False for padding after its end.
+    """
+
+    observations: UInt8[np.ndarray, "batch time chunk height width channel"]
+    actions: Int64[np.ndarray, "batch time-1"]
+    rewards: Float32[np.ndarray, "batch time-1"]
+    terminated: Bool[np.ndarray, "batch time-1"]
+    mask: Bool[np.ndarray, "batch time-1"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _DecodedEpisode:
+    """An episode in RAM, its actions as indices."""
+
+    observations: UInt8[np.ndarray, "time chunk height width channel"]
+    actions: Int64[np.ndarray, "time-1"]
+    rewards: Float32[np.ndarray, "time-1"]
+    terminated: Bool[np.ndarray, "time-1"]
+
+    @property
+    def num_bytes(self) -> int:
+        return self.observations.nbytes + self.actions.nbytes + self.rewards.nbytes + self.terminated.nbytes
+
+
+class SegmentSampler:
+    """Draws batches of segments; what `sample(iteration)` returns depends on the seed and the iteration alone.
+
+    A share of the segments ends with an event, a step with a reward other than 0 or a termination, since these are
+    rare and the reward and termination heads learn from nothing else. (An event nearer to the episode's start than
+    `num_rounds` lies inside the segment that begins at the start.) The others are uniform over all starts that leave
+    room for a whole segment; a shorter episode has one start and is padded.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        num_rounds: int,
+        batch_size: int,
+        seed: int = 0,
+        event_fraction: float = 0.0,
+        cache_bytes: int = 6 * 10**9,
+    ) -> None:
+        """Reads the index only; episodes are decoded when first drawn.
+
+        Args:
+            dataset: where the segments come from.
+            num_rounds: steps a segment, at least 1.
+            batch_size: segments a batch, at least 1.
+            seed: at least 0.
+            event_fraction: the chance, in [0, 1], that a segment is drawn by its event; without events it is 0.
+            cache_bytes: RAM for decoded episodes; beyond it the least recently used one is dropped.
+
+        Raises:
+            ValueError: when a number is out of range.
+        """
+        for name, value, least in (("num_rounds", num_rounds, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
+        if not 0 <= event_fraction <= 1:
+            raise ValueError(f"event_fraction must be in [0, 1], got {event_fraction}")
+        self.dataset = dataset
+        self.num_rounds = num_rounds
+        self.batch_size = batch_size
+        self.seed = seed
+        self.event_fraction = event_fraction
+        self.cache_bytes = cache_bytes
+        self._cache: OrderedDict[int, _DecodedEpisode] = OrderedDict()
+        self._cached_bytes = 0
+        self._action_ids = {text: index for index, text in enumerate(dataset.action_texts)}
+        num_starts = [max(entry.num_steps - num_rounds, 0) + 1 for entry in dataset.entries]
+        self._first_starts = np.cumsum([0, *num_starts])  # (episodes + 1,)
+        events = [(index, step) for index, entry in enumerate(dataset.entries) for step in entry.event_steps]
+        self._events = np.array(events, dtype=np.int64).reshape(-1, 2)  # episode, step
+
+    def sample(self, iteration: int) -> SegmentBatch:
+        """Returns the batch of one iteration.
+
+        Raises:
+            ValueError: when `iteration` is negative.
+            DatasetError: when an episode's file is missing or corrupt.
+        """
+        batch, rounds = self.batch_size, self.num_rounds
+        frame_shape = (self.dataset.manifest.chunk_frames, *self.dataset.manifest.frame_size, 3)
+        observations = np.empty((batch, rounds + 1, *frame_shape), dtype=np.uint8)
+        actions = np.zeros((batch, rounds), dtype=np.int64)
+        rewards = np.zeros((batch, rounds), dtype=np.float32)
+        terminated = np.zeros((batch, rounds), dtype=np.bool_)
+        mask = np.zeros((batch, rounds), dtype=np.bool_)
+        for row, (index, start) in enumerate(self.starts(iteration)):
+            episode = self._decoded(index)
+            num_steps = min(len(episode.actions) - start, rounds)
+            steps = slice(start, start + num_steps)
+            observations[row, : num_steps + 1] = episode.observations[start : start + num_steps + 1]
+            observations[row, num_steps + 1 :] = episode.observations[start + num_steps]
+            actions[row, :num_steps] = episode.actions[steps]
+            rewards[row, :num_steps] = episode.rewards[steps]
+            terminated[row, :num_steps] = episode.terminated[steps]
+            mask[row, :num_steps] = True
+        return SegmentBatch(
+            observations=observations, actions=actions, rewards=rewards, terminated=terminated, mask=mask
+        )
+
+    def starts(self, iteration: int) -> list[tuple[int, int]]:
+        """Returns the (episode, first step) of each segment of an iteration's batch.
+
+        Raises:
+            ValueError: when `iteration` is negative.
+        """
+        if iteration < 0:
+            raise ValueError(f"iteration must be at least 0, got {iteration}")
+        rng = np.random.default_rng([self.seed, iteration])
+        by_event = rng.random(self.batch_size) < self.event_fraction
+        uniform = rng.integers(self._first_starts[-1], size=self.batch_size)
+        events = rng.integers(max(len(self._events), 1), size=self.batch_size)
+        drawn = zip(by_event.tolist(), uniform.tolist(), events.tolist(), strict=True)
+        return [
+            self._event_start(event) if by_event and len(self._events) else self._uniform_start(number)
+            for by_event, number, event in drawn
+        ]
+
+    def _uniform_start(self, number: int) -> tuple[int, int]:
+        index = int(np.searchsorted(self._first_starts, number, side="right")) - 1
+        return index, number - int(self._first_starts[index])
+
+    def _event_start(self, number: int) -> tuple[int, int]:
+        index, step = self._events[number].tolist()
+        return index, max(step - self.num_rounds + 1, 0)
+
+    def _decoded(self, index: int) -> _DecodedEpisode:
+        if index in self._cache:
+            self._cache.move_to_end(index)
+            return self._cache[index]
+        episode = self.dataset[index]
+        decoded = _DecodedEpisode(
+            observations=episode.observations,
+            actions=np.array([self._action_ids[text] for text in episode.actions], dtype=np.int64),
+            rewards=episode.rewards,
+            terminated=episode.terminated,
+        )
+        self._cache[index] = decoded
+        self._cached_bytes += decoded.num_bytes
+        while self._cached_bytes > self.cache_bytes and len(self._cache) > 1:
+            self._cached_bytes -= self._cache.popitem(last=False)[1].num_bytes
+        return decoded
