@@ -1,0 +1,1 @@
+"""Training: one loop, and for every stage a loss and a batch."""

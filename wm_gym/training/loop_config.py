@@ -1,0 +1,85 @@
+"""How a training runs: its numbers, the learning rate that follows from them, and what a resume may change."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_FREE = ("checkpoint_every", "checkpoint_minutes", "log_every")  # no weight depends on them
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """How to train.
+
+    Attributes:
+        num_iterations: optimizer steps in all.
+        learning_rate: the highest, reached after the warmup.
+        warmup_iterations: iterations of linear warmup.
+        final_learning_rate_fraction: what the cosine decay ends at, as a fraction of `learning_rate`, in [0, 1].
+        weight_decay: AdamW's, on parameters of two or more dimensions.
+        betas: AdamW's, each in [0, 1).
+        gradient_clip: highest gradient norm, over all parameters.
+        ema_decay: decay of the averaged weights, in [0, 1).
+        checkpoint_every: iterations between checkpoints; None for none by count.
+        checkpoint_minutes: minutes between checkpoints; None for none by time.
+        log_every: iterations between two points of the curves.
+        seed: of batches and noise, at least 0.
+
+    Raises:
+        ValueError: when a value is out of its range.
+    """
+
+    num_iterations: int
+    learning_rate: float = 3e-4
+    warmup_iterations: int = 500
+    final_learning_rate_fraction: float = 0.1
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.999
+    checkpoint_every: int | None = None
+    checkpoint_minutes: float | None = 5.0
+    log_every: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        positive = ("num_iterations", "learning_rate", "gradient_clip", "log_every")
+        for name in (*positive, "checkpoint_every", "checkpoint_minutes"):
+            value = getattr(self, name)
+            if not (value is None and name not in positive) and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        for name in ("warmup_iterations", "weight_decay", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
+        if not 0 <= self.final_learning_rate_fraction <= 1:
+            raise ValueError(f"final_learning_rate_fraction must be in [0, 1], got {self.final_learning_rate_fraction}")
+        for name, value in (("betas[0]", self.betas[0]), ("betas[1]", self.betas[1]), ("ema_decay", self.ema_decay)):
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {value}")
+
+
+def learning_rate(config: LoopConfig, iteration: int) -> float:
+    """Return the learning rate of `iteration` (from 0): linear warmup, then cosine decay to the final fraction."""
+    if iteration < config.warmup_iterations:
+        return config.learning_rate * (iteration + 1) / config.warmup_iterations
+    progress = (iteration - config.warmup_iterations) / max(1, config.num_iterations - config.warmup_iterations)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    floor = config.final_learning_rate_fraction
+    return config.learning_rate * (floor + (1 - floor) * cosine)
+
+
+def changed_values(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """List the changes that would make a resume another training, each as "name old -> new".
+
+    Both are JSON values: `{"loop": LoopConfig's fields, "stage": the stage's own}`. `num_iterations` may grow: the
+    learning rate then follows the longer schedule from the resume on.
+    """
+    changes = []
+    for part in ("loop", "stage"):
+        for name in sorted(before[part].keys() | now[part].keys()):
+            old, new = before[part].get(name), now[part].get(name)
+            free = part == "loop" and (name in _FREE or (name == "num_iterations" and new >= old))
+            if old != new and not free:
+                changes.append(f"{name} {old!r} -> {new!r}")
+    return changes

@@ -1,0 +1,201 @@
+"""Training checkpoints: all that a training needs to go on, as safetensors and JSON, never pickle.
+
+`<folder>/iteration_00000100/` holds `state.safetensors` (names `module/...`, `ema/...`, `exp_avg/...`,
+`exp_avg_sq/...`, `step/...`) and `training.json`. A checkpoint is written beside its place, synced to the disk, then
+renamed: whatever kills the process, what has the name is whole.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from wm_gym.training.ema import ExponentialMovingAverage, trained_parameters
+
+FORMAT_VERSION = 1
+NUM_KEPT = 2
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what AdamW keeps a parameter
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; the message says what is kept and what to do next."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCheckpoint:
+    """What a checkpoint holds.
+
+    Attributes:
+        iteration: iterations done.
+        config: the loop's and the stage's configuration, as JSON values.
+        tensors: parameters, buffers, averages and optimizer state, by prefixed name.
+    """
+
+    iteration: int
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def capture(module: nn.Module, ema: ExponentialMovingAverage, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Collect the tensors of a training by prefixed name; they share memory with the training."""
+    tensors = {f"module/{name}": tensor for name, tensor in _module_tensors(module).items()}
+    tensors |= {f"ema/{name}": tensor for name, tensor in ema.tensors.items()}
+    for name, parameter in trained_parameters(module).items():
+        state = optimizer.state.get(parameter, {})
+        tensors |= {f"{moment}/{name}": state[moment] for moment in _MOMENTS if moment in state}
+    return tensors
+
+
+@torch.no_grad()
+def restore(
+    tensors: Mapping[str, Tensor],
+    module: nn.Module,
+    ema: ExponentialMovingAverage,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Put captured tensors back into a training built the same way.
+
+    Raises:
+        ValueError: when a tensor is missing, unknown, or of another shape or dtype; nothing is changed then.
+    """
+    parameters = trained_parameters(module)
+    targets = {f"module/{name}": tensor for name, tensor in _module_tensors(module).items()}
+    targets |= {f"ema/{name}": tensor for name, tensor in ema.tensors.items()}
+    moments = {
+        f"{moment}/{name}": parameter if moment != "step" else torch.zeros(())
+        for name, parameter in parameters.items()
+        for moment in _MOMENTS
+        if f"exp_avg/{name}" in tensors  # a parameter that never had a gradient has no moments
+    }
+    _check_fit(tensors, targets | moments)
+    for key, target in targets.items():
+        target.copy_(tensors[key])
+    for key in moments:
+        moment, name = key.split("/", 1)
+        device = "cpu" if moment == "step" else parameters[name].device
+        optimizer.state[parameters[name]][moment] = tensors[key].to(device, copy=True)
+
+
+def write_checkpoint(folder: Path, checkpoint: TrainingCheckpoint) -> Path:
+    """Write a checkpoint under `folder`, drop all but the last two, and return its path.
+
+    Raises:
+        TrainingError: when the disk refuses; the earlier checkpoints are untouched.
+    """
+    path = folder / f"iteration_{checkpoint.iteration:08d}"
+    partial = folder / ".partial"
+    record = {"format_version": FORMAT_VERSION, "iteration": checkpoint.iteration, "config": checkpoint.config}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        save_file({k: t.detach().contiguous() for k, t in checkpoint.tensors.items()}, partial / "state.safetensors")
+        (partial / "training.json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+        sync_folder(partial)
+        _discard(path)
+        partial.rename(path)
+        sync(folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise TrainingError(
+            f"the checkpoint {path} must fit on the disk, got: {error}; {describe_latest(folder)}, "
+            "so make room and run the same command again"
+        ) from error
+    for old in checkpoint_paths(folder)[:-NUM_KEPT]:
+        _discard(old)
+    return path
+
+
+def read_checkpoint(path: Path) -> TrainingCheckpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises:
+        TrainingError: when a file is missing, damaged or of another format.
+    """
+    try:
+        record = json.loads((path / "training.json").read_text(encoding="utf-8"))
+        if record["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format_version must be {FORMAT_VERSION}, got {record['format_version']}")
+        tensors = load_file(path / "state.safetensors")
+        return TrainingCheckpoint(iteration=int(record["iteration"]), config=dict(record["config"]), tensors=tensors)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(
+            f"the checkpoint {path} must be readable, got {type(error).__name__}: {error}; "
+            "delete this folder to resume from the one before it"
+        ) from error
+
+
+def checkpoint_paths(folder: Path) -> list[Path]:
+    """List the whole checkpoints under `folder`, oldest first."""
+    return sorted(folder.glob("iteration_*"))
+
+
+def describe_latest(folder: Path) -> str:
+    """Say in a few words which checkpoint a resume would start from."""
+    paths = checkpoint_paths(folder)
+    return f"the last checkpoint is kept at {paths[-1]}" if paths else "there is no earlier checkpoint"
+
+
+def clear_checkpoints(folder: Path) -> None:
+    """Remove all checkpoints under `folder`."""
+    for path in checkpoint_paths(folder):
+        _discard(path)
+
+
+def sync(path: Path) -> None:
+    """Force a file's content, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder and all that it holds to the disk."""
+    for path in folder.rglob("*"):
+        sync(path)
+    sync(folder)
+
+
+def _module_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and persistent buffers by name; of tied tensors, the first name."""
+    named: dict[str, Tensor] = {}
+    seen: set[tuple[int, torch.Size]] = set()
+    for name, tensor in module.state_dict().items():
+        key = (tensor.data_ptr(), tensor.shape)
+        if tensor.numel() and key in seen:
+            continue
+        seen.add(key)
+        named[name] = tensor
+    return named
+
+
+def _check_fit(tensors: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> None:
+    for problem, keys in (("lacks", targets.keys() - tensors.keys()), ("has also", tensors.keys() - targets.keys())):
+        if keys:
+            raise ValueError(f"it {problem} {len(keys)} tensors, the first being {min(keys)!r}")
+    for key, target in targets.items():
+        got = tensors[key]
+        if got.shape != target.shape or got.dtype != target.dtype:
+            raise ValueError(
+                f"{key!r} must be {target.dtype} {tuple(target.shape)}, got {got.dtype} {tuple(got.shape)}"
+            )
+
+
+def _discard(path: Path) -> None:
+    """Remove a checkpoint so that a kill half-way leaves no folder with a checkpoint's name."""
+    if not path.exists():
+        return
+    discarded = path.with_name(".discarded")
+    shutil.rmtree(discarded, ignore_errors=True)
+    path.rename(discarded)
+    shutil.rmtree(discarded, ignore_errors=True)
