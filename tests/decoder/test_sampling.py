@@ -1,0 +1,99 @@
+"""Euler steps from noise to clean latents."""
+
+from typing import Any, get_args
+
+import pytest
+import torch
+
+from tests.decoder.decoders import LATENT_CHANNELS, LATENT_SIZE, NUM_STATES, STATE_WIDTH, random_decoder
+from tests.tolerances import assert_near
+from wm_gym.decoder.sampling import sample_chunk
+from wm_gym.decoder.sigmas import sampling_sigmas
+from wm_gym.decoder.video_decoder import PredictionTarget, VideoDecoder
+
+TARGETS = get_args(PredictionTarget)
+
+
+def inputs(batch_size: int = 2, frames: int = 1) -> dict[str, Any]:
+    """Random arguments of `sample_chunk`."""
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "last": torch.randn(batch_size, LATENT_CHANNELS, *LATENT_SIZE, generator=generator),
+        "latent_state": torch.randn(batch_size, NUM_STATES, STATE_WIDTH, generator=generator),
+        "noise": torch.randn(batch_size, frames, LATENT_CHANNELS, *LATENT_SIZE, generator=generator),
+    }
+
+
+def point_at(decoder: VideoDecoder, clean: float) -> None:
+    """Makes the network's output constant: a `clean`-target decoder then always sees the same clean latents."""
+    torch.nn.init.zeros_(decoder.transformer.proj_out.weight)
+    torch.nn.init.constant_(decoder.transformer.proj_out.bias, clean)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("num_denoising_steps", [1, 4])
+def test_every_path_ends_at_the_clean_latents_it_points_at(num_denoising_steps: int) -> None:
+    decoder = random_decoder(prediction_target="clean")
+    point_at(decoder, 0.3)
+    clean, _ = sample_chunk(
+        decoder, decoder.empty_cache(2), **inputs(), sigmas=sampling_sigmas(num_denoising_steps, 3.0)
+    )
+    assert_near(clean, torch.full_like(clean, 0.3))
+
+
+@torch.no_grad()
+def test_residual_is_added_to_the_last_frame() -> None:
+    decoder = random_decoder(prediction_target="residual")
+    point_at(decoder, 0.5)
+    given = inputs()
+    clean, _ = sample_chunk(decoder, decoder.empty_cache(2), **given, sigmas=sampling_sigmas(2, 3.0))
+    assert_near(clean, given["last"][:, None] + 0.5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("num_denoising_steps", [1, 3, 10])
+def test_constant_velocity_is_integrated_exactly(num_denoising_steps: int) -> None:
+    decoder = random_decoder(prediction_target="velocity")
+    point_at(decoder, 2.0)
+    given = inputs()
+    clean, _ = sample_chunk(decoder, decoder.empty_cache(2), **given, sigmas=sampling_sigmas(num_denoising_steps, 3.0))
+    assert_near(clean, given["noise"] - 2.0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("target", TARGETS)
+def test_one_step_equals_the_network_at_sigma_one(target: PredictionTarget) -> None:
+    decoder = random_decoder(prediction_target=target)
+    given, level = inputs(), torch.ones(2)
+    clean, _ = sample_chunk(decoder, decoder.empty_cache(2), **given, sigmas=[1.0, 0.0])
+    output, _ = decoder.step(decoder.empty_cache(2), given["noise"], given["last"], level, given["latent_state"])
+    assert_near(clean, decoder.clean(output, given["noise"], given["last"], level))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("target", TARGETS)
+def test_noise_and_past_matter(target: PredictionTarget) -> None:
+    decoder = random_decoder(window_chunks=2, prediction_target=target)
+    given, sigmas = inputs(), sampling_sigmas(2, 3.0)
+    first, cache = sample_chunk(decoder, decoder.empty_cache(2), **given, sigmas=sigmas)
+    second, _ = sample_chunk(decoder, cache, **given, sigmas=sigmas)
+    third, _ = sample_chunk(decoder, cache, **given | {"noise": -given["noise"]}, sigmas=sigmas)
+    assert (first - second).abs().max() > 1e-3
+    assert (second - third).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_cache_gains_one_chunk_whatever_the_number_of_steps() -> None:
+    decoder = random_decoder(window_chunks=3)
+    cache = decoder.empty_cache(2)
+    for steps, chunks in ((5, 1), (1, 2), (3, 2)):
+        _, cache = sample_chunk(decoder, cache, **inputs(), sigmas=sampling_sigmas(steps, 3.0))
+        assert cache.chunks.tolist() == [chunks, chunks]
+
+
+@torch.no_grad()
+def test_given_noise_is_not_changed() -> None:
+    decoder, given = random_decoder(), inputs()
+    before = given["noise"].clone()
+    sample_chunk(decoder, decoder.empty_cache(2), **given, sigmas=sampling_sigmas(3, 3.0))
+    assert torch.equal(given["noise"], before)

@@ -1,0 +1,1 @@
+"""The encoder: latents of frames -> observation tokens."""

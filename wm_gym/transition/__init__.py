@@ -1,0 +1,1 @@
+"""The transition: rounds of observation and action tokens -> the next latent state, by a causal language model."""

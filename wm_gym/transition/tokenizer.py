@@ -1,0 +1,43 @@
+"""Action texts to token ids: a byte-level BPE, so that every printable text has a code and nothing is unknown."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from jaxtyping import Bool, Int64
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+START = "<action>"  # opens every text, so that "" has a token too
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 512) -> Tokenizer:
+    """Fit a byte-level BPE to the texts of a dataset.
+
+    Args:
+        texts: the distinct action texts.
+        vocabulary_size: upper bound; 256 bytes and the start token are always in.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=[START],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(sorted(set(texts)), trainer)
+    return tokenizer
+
+
+def tokenize(
+    tokenizer: Tokenizer, texts: Sequence[str]
+) -> tuple[Int64[Tensor, "texts length"], Bool[Tensor, "texts length"]]:
+    """Token ids padded to the longest text, and which of them are real."""
+    rows = [[tokenizer.token_to_id(START), *tokenizer.encode(text).ids] for text in texts]
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
+    real = torch.zeros_like(ids, dtype=torch.bool)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+        real[index, : len(row)] = True
+    return ids, real

@@ -1,0 +1,275 @@
+"""The world model: the narrow middle that joins encoder, transition, decoder and autoencoder into one step.
+
+GLP (PAN, arXiv 2511.09057): o_t -> h -> observation tokens; f(tokens, a_t) -> latent state; g(latent state, past) ->
+o_{t+1}. The decoded frames are encoded again before they become history, which keeps small errors from adding up.
+"""
+
+import math
+import string
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from wm_gym.checkpoint import Parts, WorldCard, read_checkpoint, write_checkpoint
+from wm_gym.decoder.sampling import sample_chunk
+from wm_gym.decoder.sigmas import sampling_sigmas
+from wm_gym.transition.tokenizer import tokenize
+from wm_gym.world_state import WorldState, check_seeds
+
+MAX_ACTION_LENGTH = 256
+ACTION_CACHE_SIZE = 65536  # distinct texts kept encoded
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What a step returns beside the next state.
+
+    Attributes:
+        frames: the next chunk, uint8.
+        reward: sum over the chunk.
+        terminated: whether the episode ended.
+        termination_probability: what `terminated` was thresholded from, at 0.5.
+        uncertainty: largest root-mean-square difference of a latent cell between what the decoder drew and its
+            re-encoded frames; 0 where the picture is one that the autoencoder knows.
+        latencies: seconds spent in each stage.
+    """
+
+    frames: UInt8[Tensor, "batch frames height width 3"]
+    reward: Float[Tensor, "batch"]
+    terminated: Bool[Tensor, "batch"]
+    termination_probability: Float[Tensor, "batch"]
+    uncertainty: Float[Tensor, "batch"]
+    latencies: Mapping[str, float]
+
+
+def check_action(action: object) -> str:
+    """The action if it is one: printable ASCII of at most 256 characters.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(action, str):
+        raise ValueError(f"action must be a string such as 'turn left', got {action!r} of type {type(action).__name__}")
+    if len(action) > MAX_ACTION_LENGTH:
+        raise ValueError(f"action must have at most {MAX_ACTION_LENGTH} characters, got {len(action)}; shorten it")
+    if bad := sorted(set(action) - set(string.printable)):
+        raise ValueError(f"action must be printable ASCII (string.printable), got {bad} in {action!r}; leave them out")
+    return action
+
+
+def world_noise(state: WorldState, shape: tuple[int, ...]) -> Float[Tensor, "batch *shape"]:
+    """Standard normal noise for the next step: a pure function of each world's seed and round."""
+    rows = [
+        np.random.Generator(np.random.Philox(key=[seed, number])).standard_normal(shape, dtype=np.float32)
+        for seed, number in zip(state.seeds.tolist(), state.rounds.tolist(), strict=True)
+    ]
+    return torch.from_numpy(np.stack(rows)).to(state.latents)
+
+
+class Stopwatch:
+    """Seconds by stage of one step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time of the `with` block to `stage`."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+class WorldModel(nn.Module):
+    """Simulates a batch of worlds from frames and action texts."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self.card = parts.card
+        self.tokenizer = parts.tokenizer
+        self.starts = parts.starts
+        self.autoencoder = parts.autoencoder
+        self.encoder = parts.encoder
+        self.action_encoder = parts.action_encoder
+        self.transition = parts.transition
+        self.heads = parts.heads
+        self.decoder = parts.decoder
+        self._action_tokens: dict[str, Tensor] = {}
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | Path, device: str = "cpu") -> "WorldModel":
+        """Load a shipped checkpoint by name, or one of your own by folder.
+
+        Raises:
+            CheckpointError: no such checkpoint, or one that is cut, changed or incomplete.
+        """
+        return cls(read_checkpoint(name_or_folder)).to(device).eval()
+
+    def save_pretrained(self, folder: str | Path) -> WorldCard:
+        """Write a checkpoint folder and return its card with the weights' hash."""
+        return write_checkpoint(Path(folder), self.parts())
+
+    def parts(self) -> Parts:
+        """The parts it was built from."""
+        return Parts(
+            card=self.card,
+            autoencoder=self.autoencoder,
+            encoder=self.encoder,
+            action_encoder=self.action_encoder,
+            transition=self.transition,
+            heads=self.heads,
+            decoder=self.decoder,
+            tokenizer=self.tokenizer,
+            starts=self.starts,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @torch.no_grad()
+    def reset(self, frames: NDArray[np.uint8] | Tensor, seeds: Sequence[int]) -> WorldState:
+        """Worlds that begin at the given observations.
+
+        Args:
+            frames: uint8 (batch, chunk_frames, height, width, 3), in 0..255.
+            seeds: one non-negative integer a world; equal seeds and actions give equal frames, bit for bit.
+
+        Raises:
+            ValueError: frames of another shape or dtype, or a wrong number of seeds.
+        """
+        observation = self._check_frames(frames)
+        checked = check_seeds(seeds, len(observation))
+        latents = self.autoencoder.encode(observation)
+        return WorldState(
+            weights_hash=self.card.weights_hash,
+            seeds=torch.tensor(checked, dtype=torch.int64, device=self.device),
+            rounds=torch.zeros(len(observation), dtype=torch.int64, device=self.device),
+            frames=observation,
+            latents=latents,
+            observation_tokens=self.encoder(latents),
+            transition=self.transition.empty_cache(len(observation)),
+            decoder=self.decoder.empty_cache(len(observation)),
+        )
+
+    @torch.no_grad()
+    def step(
+        self,
+        state: WorldState,
+        actions: Sequence[str],
+        *,
+        num_denoising_steps: int | None = None,
+        temperature: float | None = None,
+    ) -> tuple[WorldState, StepOutput]:
+        """One transition of every world in the batch; `state` stays as it is.
+
+        Args:
+            state: from `reset`, `step` or `WorldState.load`.
+            actions: one text a world; "" means "do nothing".
+            num_denoising_steps: decoder calls; default is the card's.
+            temperature: scale of the initial noise, 0 draws the mean; default is the card's.
+
+        Raises:
+            ValueError: a state of another checkpoint, actions that are not one valid text a world, less than one
+                denoising step or a negative temperature.
+        """
+        self._check_step(state, actions)
+        sigmas, scale = self._sampler(num_denoising_steps, temperature)
+        clock = Stopwatch()
+        with clock("transition"):
+            latent_state, transition = self.transition.step(
+                state.transition, state.observation_tokens, self.encode_actions(actions)
+            )
+        with clock("decoder"):
+            noise = scale * world_noise(state, tuple(state.latents.shape[1:]))
+            drawn, decoder = sample_chunk(
+                self.decoder, state.decoder, state.latents[:, -1], latent_state, noise, sigmas
+            )
+        with clock("autoencoder"):
+            frames = self.autoencoder.decode(drawn)
+            latents = self.autoencoder.encode(frames)
+        with clock("heads"):
+            observation_tokens = self.encoder(latents)
+            reward_logits, termination_logit = self.heads(latent_state, observation_tokens)
+            probability = termination_logit.sigmoid()
+        next_state = WorldState(
+            weights_hash=state.weights_hash,
+            seeds=state.seeds,
+            rounds=state.rounds + 1,
+            frames=frames,
+            latents=latents,
+            observation_tokens=observation_tokens,
+            transition=transition,
+            decoder=decoder,
+        )
+        output = StepOutput(
+            frames=frames,
+            reward=self.heads.reward(reward_logits),
+            terminated=probability > 0.5,
+            termination_probability=probability,
+            uncertainty=(drawn - latents).pow(2).mean(dim=2).sqrt().amax(dim=(1, 2, 3)),
+            latencies=clock.seconds,
+        )
+        return next_state, output
+
+    @torch.no_grad()
+    def encode_actions(self, actions: Sequence[str]) -> Float[Tensor, "batch tokens width"]:
+        """Action tokens of each text; a distinct text is encoded once and then remembered."""
+        new = sorted(set(actions) - self._action_tokens.keys())
+        if len(self._action_tokens) + len(new) > ACTION_CACHE_SIZE:
+            self._action_tokens.clear()
+            new = sorted(set(actions))
+        for text in new:  # one by one: a text's tokens must not depend on the padding of others
+            ids, real = tokenize(self.tokenizer, [text])
+            self._action_tokens[text] = self.action_encoder(ids.to(self.device), real.to(self.device))[0]
+        return torch.stack([self._action_tokens[text] for text in actions])
+
+    def train(self, mode: bool = True) -> "WorldModel":
+        """Switch between training and evaluation; what was remembered of the weights before is forgotten."""
+        self._action_tokens.clear()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "WorldModel":
+        self._action_tokens.clear()  # they would stay on the old device, in the old dtype
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def _sampler(self, num_denoising_steps: int | None, temperature: float | None) -> tuple[list[float], float]:
+        """The schedule and the scale of the initial noise, the card's where the caller names none."""
+        steps = self.card.num_denoising_steps if num_denoising_steps is None else num_denoising_steps
+        scale = self.card.temperature if temperature is None else temperature
+        if not 0 <= scale < math.inf:
+            raise ValueError(f"temperature must be at least 0 and finite, got {scale}")
+        return sampling_sigmas(steps, self.decoder.config.shift), scale
+
+    def _check_frames(self, frames: NDArray[np.uint8] | Tensor) -> UInt8[Tensor, "batch frames height width 3"]:
+        expected = (self.card.chunk_frames, *self.card.frame_size, 3)
+        rule = f"frames must be uint8 in 0..255 of shape (batch, {', '.join(map(str, expected))})"
+        if not isinstance(frames, np.ndarray | Tensor):
+            raise ValueError(f"{rule}, got {type(frames).__name__}; pass a NumPy array or a tensor")
+        if frames.dtype not in (np.uint8, torch.uint8):
+            raise ValueError(f"{rule}, got dtype {frames.dtype}; scale to 0..255 and convert")
+        if tuple(frames.shape[1:]) != expected or not len(frames):
+            raise ValueError(f"{rule}, got shape {tuple(frames.shape)}; resize the frames")
+        copy = torch.from_numpy(np.array(frames, order="C")) if isinstance(frames, np.ndarray) else frames.clone()
+        return copy.to(self.device)
+
+    def _check_step(self, state: WorldState, actions: Sequence[str]) -> None:
+        if state.weights_hash != self.card.weights_hash:
+            raise ValueError(
+                f"state must come from this checkpoint ({self.card.weights_hash[:12]}), got one of "
+                f"{state.weights_hash[:12]}; load that checkpoint or reset"
+            )
+        if isinstance(actions, str) or not isinstance(actions, Sized) or len(actions) != state.batch_size:
+            raise ValueError(f"actions must be a list of {state.batch_size} texts, one a world, got {actions!r}")
+        for action in actions:
+            check_action(action)

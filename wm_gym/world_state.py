@@ -1,0 +1,167 @@
+"""The world state: everything that a step carries on, as one explicit value with a batch dimension."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from wm_gym.decoder.chunk_attention import ChunkCache
+from wm_gym.transition.round_cache import RoundCache
+
+FORMAT_VERSION = "1"
+MAX_SEED = 2**63 - 1
+
+
+def check_seeds(seeds: Iterable[int], batch_size: int) -> list[int]:
+    """The seeds as plain integers.
+
+    Raises:
+        ValueError: they are not one integer in [0, MAX_SEED] for each of `batch_size` worlds.
+    """
+    values = list(seeds) if isinstance(seeds, Iterable) else []
+    whole = all(isinstance(seed, int | np.integer) and not isinstance(seed, bool) for seed in values)
+    if len(values) != batch_size or not whole or any(not 0 <= seed <= MAX_SEED for seed in values):
+        raise ValueError(f"seeds must be {batch_size} integers from 0 to 2**63 - 1, one a world, got {seeds!r}")
+    return [int(seed) for seed in values]
+
+
+@dataclass(frozen=True)
+class WorldState:
+    """A batch of worlds between two steps. No method changes it; tensors are shared between states, never written.
+
+    Attributes:
+        weights_hash: the checkpoint it belongs to.
+        seeds: each world's seed; with `rounds` it determines the world's noise, so a fork repeats its original.
+        rounds: steps taken since the reset.
+        frames: the last chunk, uint8.
+        latents: `frames` encoded.
+        observation_tokens: `latents` encoded, for the next round of the transition.
+        transition: KV cache of past rounds.
+        decoder: KV cache of past chunks.
+    """
+
+    weights_hash: str
+    seeds: Int64[Tensor, "batch"]
+    rounds: Int64[Tensor, "batch"]
+    frames: UInt8[Tensor, "batch frames height width 3"]
+    latents: Float[Tensor, "batch frames channel h w"]
+    observation_tokens: Float[Tensor, "batch tokens token_width"]
+    transition: RoundCache
+    decoder: ChunkCache
+
+    @property
+    def batch_size(self) -> int:
+        """Worlds in the batch."""
+        return len(self.seeds)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its tensors take."""
+        return sum(tensor.nbytes for tensor in self.tensors().values())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Its tensors by dotted name; the first axis of each is the batch."""
+        return _flatten(self)
+
+    def repeat(self, n: int) -> "WorldState":
+        """Each world n times in a row: n forks that continue alike under equal actions, until `reseed`."""
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        return self.select([index for index in range(self.batch_size) for _ in range(n)])
+
+    def select(self, indices: Sequence[int]) -> "WorldState":
+        """The worlds at `indices`, in that order; an index may come more than once.
+
+        Raises:
+            ValueError: an index outside the batch, or none at all.
+        """
+        outside = [index for index in indices if not 0 <= index < self.batch_size]
+        if outside or not indices:
+            raise ValueError(f"indices must be a non-empty list within 0..{self.batch_size - 1}, got {list(indices)}")
+        rows = torch.tensor(list(indices), device=self.seeds.device)
+        return _unflatten(self.weights_hash, {name: tensor[rows] for name, tensor in self.tensors().items()})
+
+    def reseed(self, seeds: Sequence[int]) -> "WorldState":
+        """The same worlds with other noise from here on.
+
+        Raises:
+            ValueError: not one seed from 0 up for each world.
+        """
+        checked = check_seeds(seeds, self.batch_size)
+        tensors = self.tensors() | {"seeds": torch.tensor(checked, dtype=torch.int64, device=self.seeds.device)}
+        return _unflatten(self.weights_hash, tensors)
+
+    @staticmethod
+    def cat(states: Sequence["WorldState"]) -> "WorldState":
+        """The worlds of all states in one batch.
+
+        Raises:
+            ValueError: no state, or states of different checkpoints.
+        """
+        hashes = {state.weights_hash for state in states}
+        if len(hashes) != 1:
+            raise ValueError(f"states must come from one checkpoint, got {len(hashes)} different ones")
+        parts = [state.tensors() for state in states]
+        joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return _unflatten(states[0].weights_hash, joined)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the state as safetensors; the file appears whole or not at all."""
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        metadata = {"format_version": FORMAT_VERSION, "weights_hash": self.weights_hash}
+        save_file({name: tensor.contiguous() for name, tensor in self.tensors().items()}, partial, metadata)
+        os.replace(partial, target)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str], device: str = "cpu") -> "WorldState":
+        """Read a state back, bit for bit.
+
+        Raises:
+            ValueError: the file is missing, cut, incomplete, or of another format version.
+        """
+        try:
+            with safe_open(path, framework="pt", device=device) as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise ValueError(f"{path} must be a whole file written by WorldState.save, got: {error}") from error
+        if metadata.get("format_version") != FORMAT_VERSION:
+            found = metadata.get("format_version")
+            raise ValueError(f"{path} must have format version {FORMAT_VERSION}, got {found}; save the state again")
+        try:
+            return _unflatten(metadata["weights_hash"], tensors)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} must hold all tensors of a state, got: {error}; save the state again") from error
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, Tensor]:
+    flat: dict[str, Tensor] = {}
+    for field in fields(value):
+        item = getattr(value, field.name)
+        if isinstance(item, Tensor):
+            flat[prefix + field.name] = item
+        elif is_dataclass(item):
+            flat |= _flatten(item, f"{prefix}{field.name}.")
+    return flat
+
+
+def _unflatten(weights_hash: str, tensors: dict[str, Tensor]) -> WorldState:
+    def part(name: str) -> dict[str, Tensor]:
+        return {key.partition(".")[2]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
+
+    own = {key: value for key, value in tensors.items() if "." not in key}
+    return WorldState(
+        weights_hash=weights_hash,
+        transition=RoundCache(**part("transition")),
+        decoder=ChunkCache(**part("decoder")),
+        **own,
+    )
