@@ -1,0 +1,36 @@
+"""`python -m wm_gym.training autoencoder|world-model`: train one stage."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from wm_gym.checkpoint import CheckpointError
+from wm_gym.data.manifest import DatasetError
+from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel
+from wm_gym.training.loop import TrainingError
+
+Command = (
+    Annotated[TrainAutoencoder, tyro.conf.subcommand("autoencoder")]
+    | Annotated[TrainWorldModel, tyro.conf.subcommand("world-model")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a training command; returns the exit status: 0 done, 2 a user's error, 130 stopped by Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    command = tyro.cli(Command, args=arguments, prog="wm-gym train")
+    try:
+        result = command.run()
+    except (DatasetError, CheckpointError, TrainingError, ValueError) as error:
+        logging.error("%s", error)
+        return 2
+    state = "stopped, run the same command to go on" if result.interrupted else "done"
+    logging.info("%s at iteration %d; product in %s", state, result.iteration, command.output)
+    return 130 if result.interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

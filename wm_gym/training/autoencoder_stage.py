@@ -1,0 +1,74 @@
+"""The autoencoder's stage: reconstruct frames from latents under noise, with equal say for rare patches.
+
+Plain pixel error is ruled by background, and small things vanish while PSNR looks fine. Here half of the loss counts
+every distinct patch of the batch once, however often it occurs.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder
+from wm_gym.data.segments import SegmentSampler
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderStageConfig:
+    """What the autoencoder's loss depends on.
+
+    Attributes:
+        batch_size: pairs of frames a batch.
+        latent_noise: largest standard deviation of the noise on the latents; each frame draws its own up to it. It
+            keeps the codes of different patches apart, so that decoding tolerates errors of that size.
+        rare_share: share of the loss that counts distinct patches, the rest counts pixels.
+    """
+
+    batch_size: int = 32
+    latent_noise: float = 0.3
+    rare_share: float = 0.75
+
+
+def patch_weights(frames: UInt8[Tensor, "n height width 3"], patch_size: int) -> Float[Tensor, "n rows columns"]:
+    """Weights with mean 1 that give every distinct patch of the batch the same total."""
+    patches = frames.unfold(1, patch_size, patch_size).unfold(2, patch_size, patch_size).flatten(3).long()
+    key = torch.arange(1, patches.shape[-1] + 1, dtype=torch.int64, device=frames.device)
+    code = (patches * (key * 0x9E3779B97F4A7C1).bitwise_and(0xFFFFFFFF)).sum(dim=-1)  # equal patches, equal code
+    _, inverse, counts = code.unique(return_inverse=True, return_counts=True)
+    weights: Tensor = code.numel() / (len(counts) * counts.float())
+    return weights[inverse]
+
+
+class AutoencoderStage:
+    """Trains a `PatchAutoencoder` on the frames of a dataset."""
+
+    def __init__(self, autoencoder: PatchAutoencoder, sampler: SegmentSampler, config: AutoencoderStageConfig) -> None:
+        self.module: nn.Module = autoencoder
+        self.autoencoder = autoencoder
+        self.sampler = sampler
+        self.config = config
+
+    def loss(self, iteration: int, generator: torch.Generator) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        """Weighted squared error of the reconstruction from noisy latents."""
+        frames = torch.from_numpy(self.sampler.sample(iteration).observations).flatten(0, 2)
+        latents = self.autoencoder.encode(frames)
+        scale = self.config.latent_noise * torch.rand(len(frames), 1, 1, 1, generator=generator)
+        noise = torch.randn(latents.shape, generator=generator)
+        pixels = self.autoencoder.decode_pixels(latents + scale * noise)
+        target = frames.movedim(-1, 1).float() / 127.5 - 1
+        error = nn.functional.avg_pool2d((pixels - target).pow(2).mean(dim=1), self.autoencoder.patch_size)
+        rare = self.config.rare_share * (patch_weights(frames, self.autoencoder.patch_size) * error).mean()
+        loss = rare + (1 - self.config.rare_share) * error.mean()
+        psnr = 10 * torch.log10(4 / error.detach().mean())
+        return loss, {"psnr": psnr, "rare_patches": rare.detach()}
+
+    def export(self, module: nn.Module, folder: Path) -> None:
+        """Write the autoencoder in diffusers' layout into `folder/autoencoder`."""
+        assert module is self.module, "the loop exports the module that it trains"
+        self.autoencoder.save_pretrained(folder / "autoencoder", safe_serialization=True)
+
+    def describe(self) -> dict[str, object]:
+        """What a resume must keep."""
+        return {**asdict(self.config), "shape": {k: v for k, v in self.autoencoder.config.items() if k[0] != "_"}}

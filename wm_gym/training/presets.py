@@ -1,0 +1,190 @@
+"""Presets: functions that build an untrained world model for a dataset."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder
+from wm_gym.checkpoint import Parts, WorldCard
+from wm_gym.data.dataset import Dataset
+from wm_gym.decoder.video_decoder import VideoDecoder, VideoDecoderConfig
+from wm_gym.encoder.observation_encoder import ObservationEncoder, ObservationEncoderConfig
+from wm_gym.transition.action_encoder import ActionEncoder, ActionEncoderConfig
+from wm_gym.transition.heads import Heads, HeadsConfig
+from wm_gym.transition.tokenizer import train_tokenizer
+from wm_gym.transition.transition import Transition, TransitionConfig
+from wm_gym.world_model import WorldModel
+
+MAX_REWARD_VALUES = 64
+MAX_STARTS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldModelSize:
+    """Sizes of the networks; the defaults are the shipped `minigrid` checkpoint's.
+
+    Attributes:
+        transition_width: width of the language model.
+        transition_layers: layers of the language model.
+        history_rounds: past rounds it remembers.
+        decoder_width: width of the diffusion transformer.
+        decoder_layers: its layers.
+        decoder_heads: its attention heads.
+        ffn_factor: its feed-forward width over its width.
+        num_state_tokens: tokens of a latent state.
+        window_chunks: chunks that the decoder's attention sees, the present one included.
+        shift: shift of the noise levels.
+        seed: of the initial weights.
+    """
+
+    transition_width: int = 128
+    transition_layers: int = 2
+    history_rounds: int = 4
+    decoder_width: int = 128
+    decoder_layers: int = 4
+    decoder_heads: int = 4
+    ffn_factor: int = 3
+    num_state_tokens: int = 8
+    window_chunks: int = 1
+    shift: float = 5.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shapes:
+    latent_channels: int
+    latent_size: tuple[int, int]
+    chunk_frames: int
+    size: WorldModelSize = field(default_factory=WorldModelSize)
+
+    def encoder(self) -> ObservationEncoderConfig:
+        return ObservationEncoderConfig(
+            latent_channels=self.latent_channels,
+            latent_size=self.latent_size,
+            chunk_frames=self.chunk_frames,
+            width=self.size.transition_width,
+        )
+
+    def transition(self, num_action_tokens: int) -> TransitionConfig:
+        return TransitionConfig(
+            language_model=_language_model(self.size),
+            num_observation_tokens=self.encoder().num_tokens,
+            num_action_tokens=num_action_tokens,
+            num_state_tokens=self.size.num_state_tokens,
+            history_rounds=self.size.history_rounds,
+        )
+
+    def decoder(self) -> VideoDecoderConfig:
+        return VideoDecoderConfig(
+            latent_channels=self.latent_channels,
+            latent_size=self.latent_size,
+            chunk_frames=self.chunk_frames,
+            window_chunks=self.size.window_chunks,
+            shift=self.size.shift,
+        )
+
+
+def untrained_world_model(
+    dataset: Dataset, autoencoder: PatchAutoencoder, size: WorldModelSize | None = None
+) -> WorldModel:
+    """A world model with fresh weights for the dataset's frames, texts and rewards, around a trained autoencoder.
+
+    Raises:
+        ValueError: frames that do not divide into the encoder's patches, which would drop a rim unseen.
+    """
+    size = size or WorldModelSize()
+    manifest = dataset.manifest
+    patch = autoencoder.patch_size * ObservationEncoderConfig().patch_size
+    if any(pixels % patch for pixels in manifest.frame_size):
+        raise ValueError(
+            f"frame_size must be a multiple of {patch} pixels in height and width, got {manifest.frame_size}; "
+            "record with another frame_size"
+        )
+    rows, columns = (pixels // autoencoder.patch_size for pixels in manifest.frame_size)
+    shapes = _Shapes(
+        latent_channels=autoencoder.latent_channels,
+        latent_size=(rows, columns),
+        chunk_frames=manifest.chunk_frames,
+        size=size,
+    )
+    tokenizer = train_tokenizer(dataset.action_texts)
+    actions = ActionEncoderConfig(vocabulary_size=tokenizer.get_vocab_size(), width=size.transition_width)
+    rewards = reward_values(dataset)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(size.seed)
+        return WorldModel(
+            Parts(
+                card=_card(dataset, rewards),
+                autoencoder=autoencoder,
+                encoder=ObservationEncoder.build(shapes.encoder()),
+                action_encoder=ActionEncoder.build(actions),
+                transition=Transition.build(shapes.transition(actions.num_tokens)),
+                heads=Heads.build(HeadsConfig(reward_values=rewards, width=size.transition_width)),
+                decoder=VideoDecoder(shapes.decoder(), _transformer(size)),
+                tokenizer=tokenizer,
+                starts=start_frames(dataset),
+            )
+        )
+
+
+def reward_values(dataset: Dataset) -> tuple[float, ...]:
+    """The distinct rewards of a dataset, or evenly spaced ones over its range where there are too many."""
+    rewards = np.unique(np.concatenate([dataset[index].rewards for index in range(len(dataset))]))
+    if len(rewards) > MAX_REWARD_VALUES:
+        rewards = np.linspace(rewards[0], rewards[-1], MAX_REWARD_VALUES)
+    return tuple(float(reward) for reward in rewards)
+
+
+def start_frames(dataset: Dataset) -> UInt8[Tensor, "starts frames height width 3"]:
+    """The first observations of up to `MAX_STARTS` episodes, spread over the dataset."""
+    indices = np.unique(np.linspace(0, len(dataset) - 1, min(MAX_STARTS, len(dataset))).astype(int))
+    return torch.from_numpy(np.stack([dataset[int(index)].observations[0] for index in indices]))
+
+
+def _card(dataset: Dataset, rewards: tuple[float, ...]) -> WorldCard:
+    manifest = dataset.manifest
+    return WorldCard(
+        world=manifest.world,
+        frame_size=manifest.frame_size,
+        chunk_frames=manifest.chunk_frames,
+        render_fps=manifest.render_fps or 10,
+        action_phrases=dict(manifest.action_phrases) or {text: (text,) for text in dataset.action_texts},
+        key_map=dict(manifest.key_map),
+        reward_range=(min(rewards), max(rewards)),
+    )
+
+
+def _language_model(size: WorldModelSize) -> dict[str, Any]:
+    return {
+        "model_type": "qwen3",
+        "vocab_size": 1,  # texts enter as embeddings
+        "hidden_size": size.transition_width,
+        "intermediate_size": 3 * size.transition_width,
+        "num_hidden_layers": size.transition_layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "head_dim": size.transition_width // 4,
+        "max_position_embeddings": 4096,
+        "pad_token_id": None,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+
+
+def _transformer(size: WorldModelSize) -> dict[str, Any]:
+    return {
+        "patch_size": (1, 1, 1),
+        "num_attention_heads": size.decoder_heads,
+        "attention_head_dim": size.decoder_width // size.decoder_heads,
+        "text_dim": size.transition_width,
+        "freq_dim": 64,
+        "ffn_dim": size.ffn_factor * size.decoder_width,
+        "num_layers": size.decoder_layers,
+        "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads",
+        "rope_max_seq_len": 64,
+    }
