@@ -1,0 +1,43 @@
+"""Open-loop dreams."""
+
+import numpy as np
+
+from wm_gym.evaluation.dreaming import Sampling, dream_long, dream_rollouts
+from wm_gym.evaluation.rollouts import RealRollout, collect_long_rollout
+from wm_gym.evaluation.twin import Env
+from wm_gym.world_model import WorldModel
+
+
+def test_dream_is_as_long_as_its_rollout(
+    random_model: WorldModel, explored: list[RealRollout], solved: RealRollout
+) -> None:
+    rollouts = [explored[0], solved]
+    dreams = dream_rollouts(random_model, rollouts, sampling=Sampling(), on_step=int)
+    assert [dream.observations.shape for dream in dreams] == [real.observations[1:].shape for real in rollouts]
+    assert [len(dream.rewards) for dream in dreams] == [len(dream.terminated) for dream in dreams]
+    assert [len(dream.rewards) for dream in dreams] == [real.num_steps for real in rollouts]
+
+
+def test_dream_equals_the_models_own_steps(random_model: WorldModel, explored: list[RealRollout]) -> None:
+    real = explored[0]
+    (dream,) = dream_rollouts(random_model, [real], sampling=Sampling(temperature=0.0), on_step=int)
+    state = random_model.reset(real.observations[:1], seeds=[real.seed])
+    for step, action in enumerate(real.actions):
+        state, output = random_model.step(state, [action], temperature=0.0)
+        np.testing.assert_array_equal(dream.observations[step], output.frames[0].numpy())
+
+
+def test_every_step_is_told(random_model: WorldModel, explored: list[RealRollout]) -> None:
+    told: list[int] = []
+    dream_rollouts(random_model, explored[:2], sampling=Sampling(), on_step=lambda: told.append(1))
+    assert len(told) == explored[0].num_steps
+
+
+def test_long_dream_yields_the_kept_steps(random_model: WorldModel, twin_env: Env, explored: list[RealRollout]) -> None:
+    kept = (2, 16)
+    long = collect_long_rollout(twin_env, explored[0].policy, seed=explored[0].seed, num_steps=20, keep=kept)
+    (dream,) = dream_rollouts(random_model, explored[:1], sampling=Sampling(), on_step=int)
+    chunks = dict(dream_long(random_model, [long], sampling=Sampling(), on_step=int))
+    assert tuple(chunks) == kept
+    for step, chunk in chunks.items():
+        np.testing.assert_array_equal(chunk[0], dream.observations[step - 1])

@@ -1,0 +1,104 @@
+"""The report of known dreams: half of them perfect, half frozen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.drift import DriftCounts
+from wm_gym.evaluation.report import FidelityReport
+from wm_gym.evaluation.rollouts import RealRollout
+from wm_gym.evaluation.scoring import cut_strip, first_failure, score_rollout
+from wm_gym.evaluation.twin import Env, real_twin
+
+
+def make_report(env: Env, rollouts: list[RealRollout], dreams: list[np.ndarray], horizon: int) -> FidelityReport:
+    """Reports dreams with the true rewards and ends."""
+    config = FidelityConfig(rollouts=len(rollouts), horizon=horizon)
+    scores = [
+        score_rollout(
+            real,
+            dream,
+            real.rewards,
+            real.terminated,
+            read=real_twin(env).read_state,
+            horizons=config.horizons,
+            reward_threshold=0.5,
+        )
+        for real, dream in zip(rollouts, dreams, strict=True)
+    ]
+    triples = zip(range(len(rollouts)), rollouts, scores, strict=True)
+    failures = [failure for triple in triples if (failure := first_failure(*triple)) is not None]
+    return FidelityReport(
+        config=config,
+        scores=tuple(scores),
+        failures=tuple(failures),
+        strips=tuple(cut_strip(each, rollouts[each.rollout], dreams[each.rollout]) for each in failures),
+        drift={1000: DriftCounts(n=50, valid=50, exact=40)},
+        reader_frames=sum(len(real.states) for real in rollouts),
+        distinct_starts=len(rollouts),
+        provenance={"weights_hash": "abc", "num_denoising_steps": 1},
+    )
+
+
+@pytest.fixture(scope="module")
+def report(twin_env: Env, explored: list[RealRollout]) -> FidelityReport:
+    perfect = [real.observations[1:] for real in explored[:4]]
+    frozen = [np.repeat(real.observations[:1], real.num_steps, axis=0) for real in explored[4:]]
+    return make_report(twin_env, explored, perfect + frozen, horizon=16)
+
+
+def test_state_accuracy_by_horizon(report: FidelityReport) -> None:
+    frozen_right = sum(real.exact[15] for real in report.scores[4:])
+    assert report.to_json()["state_accuracy"]["16"] == (4 + frozen_right) / 8
+    assert list(report.to_json()["state_accuracy"]) == ["1", "4", "16"]
+
+
+def test_n_is_given_in_all_and_by_horizon(report: FidelityReport) -> None:
+    assert report.to_json()["n"] == 8
+    assert report.to_json()["n_by_horizon"] == {"1": 8, "4": 8, "16": 8}
+
+
+def test_dream_beats_the_held_frame(report: FidelityReport) -> None:
+    data = report.to_json()
+    assert data["state_accuracy"]["16"] > data["baseline_state_accuracy"]["16"]
+    assert data["psnr"]["16"] > data["baseline_psnr"]["16"]
+    assert data["ssim"]["16"] > data["baseline_ssim"]["16"]
+
+
+def test_walls_of_a_held_frame_are_right(report: FidelityReport) -> None:
+    assert set(report.to_json()["factors"]["walls"].values()) == {1.0}
+
+
+def test_curves_have_a_value_a_step(report: FidelityReport) -> None:
+    curves = report.to_json()["curves"]
+    assert [len(curves[name]) for name in ("n", "state_accuracy", "psnr", "baseline_psnr")] == [16] * 4
+
+
+def test_first_errors_name_the_frozen_rollouts(report: FidelityReport) -> None:
+    assert {failure["rollout"] for failure in report.to_json()["first_errors"]["rollouts"]} <= {4, 5, 6, 7}
+
+
+def test_texts_count_until_the_first_error(report: FidelityReport) -> None:
+    rates = report.to_json()["first_errors"]["by_action"]
+    assert sum(rate["errors"] for rate in rates.values()) == len(report.failures)
+    for text, rate in rates.items():
+        ends = {failure.rollout: failure.step for failure in report.failures}
+        said = [score.actions[: ends.get(index, 16)].count(text) for index, score in enumerate(report.scores)]
+        assert rate["uses"] == sum(said)
+
+
+def test_perfect_dream_of_an_ended_episode(twin_env: Env, solved: RealRollout) -> None:
+    data = make_report(twin_env, [solved], [solved.observations[1:]], horizon=64).to_json()
+    assert (data["reward"]["f1"], data["termination"]["f1"]) == (1.0, 1.0)
+    assert data["state_accuracy"]["1"] == 1.0
+    assert (data["state_accuracy"]["64"], data["n_by_horizon"]["64"]) == (None, 0)
+
+
+def test_file_holds_the_json(report: FidelityReport, tmp_path: Path) -> None:
+    report.save(tmp_path / "deep" / "report.json")
+    stored = json.loads((tmp_path / "deep" / "report.json").read_text())
+    assert stored == json.loads(json.dumps(report.to_json()))
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report.json"]

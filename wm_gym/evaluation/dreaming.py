@@ -1,0 +1,121 @@
+"""Open-loop dreams: the learned world under the texts of real rollouts, from the real first observation alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, UInt8
+
+from wm_gym.evaluation.rollouts import LongRollout, RealRollout
+from wm_gym.world_model import StepOutput, WorldModel
+
+NO_ACTION = ""  # what a world is told once its real episode is over, to keep the batch's shape
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dream:
+    """What the world model answered to the T actions of a real rollout.
+
+    Attributes:
+        observations: The chunk after each step: the first observation is not among them.
+        rewards: The reward of each step.
+        terminated: Whether the model called the episode over. A dream goes on after that for as long as the real
+            rollout does.
+    """
+
+    observations: UInt8[np.ndarray, "time frames height width channel"]
+    rewards: Float32[np.ndarray, " time"]
+    terminated: Bool[np.ndarray, " time"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How the decoder samples; None is the checkpoint's own value.
+
+    Attributes:
+        num_denoising_steps: Decoder calls per chunk.
+        temperature: Scale of the initial noise.
+    """
+
+    num_denoising_steps: int | None = None
+    temperature: float | None = None
+
+
+def dream_rollouts(
+    model: WorldModel, rollouts: Sequence[RealRollout], *, sampling: Sampling, on_step: Callable[[], object]
+) -> list[Dream]:
+    """Dreams a batch of real rollouts open loop.
+
+    Args:
+        model: The world model.
+        rollouts: Any lengths; each dream is as long as its rollout, and its seed is the rollout's.
+        sampling: How the decoder samples.
+        on_step: Called after each step of the batch.
+
+    Returns:
+        A dream for each rollout, in order.
+    """
+    longest = max(rollout.num_steps for rollout in rollouts)
+    texts = [rollout.actions + (NO_ACTION,) * (longest - rollout.num_steps) for rollout in rollouts]
+    starts = np.stack([rollout.observations[0] for rollout in rollouts])
+    frames: list[np.ndarray] = []
+    rewards: list[np.ndarray] = []
+    terminated: list[np.ndarray] = []
+    for output in _steps(model, starts, [rollout.seed for rollout in rollouts], texts, sampling):
+        frames.append(output.frames.cpu().numpy())
+        rewards.append(output.reward.cpu().numpy())
+        terminated.append(output.terminated.cpu().numpy())
+        on_step()
+    return [
+        Dream(
+            observations=np.stack([chunks[row] for chunks in frames[: rollout.num_steps]]),
+            rewards=np.stack(rewards)[: rollout.num_steps, row],
+            terminated=np.stack(terminated)[: rollout.num_steps, row],
+        )
+        for row, rollout in enumerate(rollouts)
+    ]
+
+
+def dream_long(
+    model: WorldModel, rollouts: Sequence[LongRollout], *, sampling: Sampling, on_step: Callable[[], object]
+) -> Iterator[tuple[int, UInt8[np.ndarray, "batch frames height width channel"]]]:
+    """Dreams a batch of long rollouts and yields the chunks at the steps that they kept, so that memory stays flat.
+
+    Args:
+        model: The world model.
+        rollouts: All of one length, with the same kept steps.
+        sampling: How the decoder samples.
+        on_step: Called after each step of the batch.
+
+    Yields:
+        The step, counted from 1, and the batch's chunks after it.
+    """
+    starts = np.stack([rollout.start for rollout in rollouts])
+    texts = [rollout.actions for rollout in rollouts]
+    outputs = _steps(model, starts, [rollout.seed for rollout in rollouts], texts, sampling)
+    for step, output in enumerate(outputs, start=1):
+        on_step()
+        if step in rollouts[0].states:
+            yield step, output.frames.cpu().numpy()
+
+
+def _steps(
+    model: WorldModel,
+    starts: UInt8[np.ndarray, "batch frames height width channel"],
+    seeds: list[int],
+    texts: Sequence[Sequence[str]],
+    sampling: Sampling,
+) -> Iterator[StepOutput]:
+    """Resets the model to `starts` and yields its answers to the texts, step by step."""
+    with torch.inference_mode():
+        state = model.reset(starts, seeds=seeds)
+    for actions in zip(*texts, strict=True):
+        with torch.inference_mode():
+            state, output = model.step(
+                state,
+                list(actions),
+                num_denoising_steps=sampling.num_denoising_steps,
+                temperature=sampling.temperature,
+            )
+        yield output

@@ -1,0 +1,138 @@
+"""Fidelity by horizon: the learned world dreams held-out episodes open loop and is compared with the real twin.
+
+The yardstick is the true state, read off the generated frames by the twin's reader, which is first checked on the real
+frames of the very same rollouts. Frames are held for one batch of rollouts at a time.
+"""
+
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tqdm import tqdm
+
+from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.dreaming import Dream, Sampling, dream_rollouts
+from wm_gym.evaluation.drift import measure_drift
+from wm_gym.evaluation.provenance import machine
+from wm_gym.evaluation.report import FidelityReport
+from wm_gym.evaluation.rollouts import RealRollout, collect_rollout, rollout_seed
+from wm_gym.evaluation.scoring import Failure, FailureStrip, RolloutScore, cut_strip, first_failure, score_rollout
+from wm_gym.evaluation.states import check_reader
+from wm_gym.evaluation.twin import Env, RealTwin, make_twin, real_twin
+from wm_gym.world_model import WorldModel
+
+
+def evaluate_fidelity(config: FidelityConfig, progress: bool = True) -> FidelityReport:
+    """Measures a checkpoint against its real twin.
+
+    Args:
+        config: What to run.
+        progress: Whether to draw a progress bar on stderr.
+
+    Returns:
+        The report. At one seed, device, dtype and batch size all of it but the wall time is reproducible.
+
+    Raises:
+        ValueError: There is no such checkpoint, twin or policy.
+        ReaderError: The twin misreads its own frames.
+    """
+    return evaluate_model(WorldModel.from_pretrained(config.checkpoint, device=config.device), config, progress)
+
+
+def evaluate_model(model: WorldModel, config: FidelityConfig, progress: bool = True) -> FidelityReport:
+    """Measures a model in memory as `evaluate_fidelity` does; `config.checkpoint` only names it in the report."""
+    begin = time.perf_counter()
+    sampling = Sampling(num_denoising_steps=config.num_denoising_steps, temperature=config.temperature)
+    tally = _Tally(config=config, reward_threshold=max(abs(bound) for bound in model.card.reward_range) / 2)
+    env = make_twin(config.twin, split=config.split, max_episode_steps=max(config.horizon, config.drift_steps) + 1)
+    with tqdm(total=_num_batch_steps(config), desc="dreaming", unit="step", disable=not progress) as bar:
+        for first, rollouts in _collect(env, config):
+            for rollout in rollouts:
+                tally.reader_frames += check_reader(real_twin(env).read_state, rollout)
+            dreams = dream_rollouts(model, rollouts, sampling=sampling, on_step=bar.update)
+            tally.score(real_twin(env), first, rollouts, dreams)
+            bar.set_postfix_str(tally.headline())
+        drift = measure_drift(model, env, config, sampling=sampling, on_step=bar.update)
+    env.close()
+    return FidelityReport(
+        config=config,
+        scores=tuple(tally.scores),
+        failures=tuple(tally.failures),
+        strips=tuple(tally.strips),
+        drift=drift,
+        reader_frames=tally.reader_frames,
+        distinct_starts=len(tally.starts),
+        provenance=_provenance(model, sampling) | {"wall_seconds": time.perf_counter() - begin},
+    )
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """What is kept of the batches scored so far."""
+
+    config: FidelityConfig
+    reward_threshold: float
+    scores: list[RolloutScore] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    strips: list[FailureStrip] = field(default_factory=list)
+    starts: set[int] = field(default_factory=set)  # checksums of the start observations
+    reader_frames: int = 0
+
+    def score(self, twin: RealTwin, first: int, rollouts: Sequence[RealRollout], dreams: Sequence[Dream]) -> None:
+        """Scores a batch whose first rollout has the index `first`."""
+        for index, (real, dream) in enumerate(zip(rollouts, dreams, strict=True), start=first):
+            score = score_rollout(
+                real,
+                dream.observations,
+                dream.rewards,
+                dream.terminated,
+                read=twin.read_state,
+                horizons=self.config.horizons,
+                reward_threshold=self.reward_threshold,
+            )
+            self.scores.append(score)
+            self.starts.add(zlib.crc32(real.observations[0].tobytes()))
+            if (failure := first_failure(index, real, score)) is not None:
+                self.failures.append(failure)
+                if len(self.strips) < self.config.failure_strips:
+                    self.strips.append(cut_strip(failure, real, dream.observations))
+
+    def headline(self) -> str:
+        """Returns the share of rollouts so far that are right to their end."""
+        return f"right to the end {1 - len(self.failures) / len(self.scores):.1%} of {len(self.scores)}"
+
+
+def _collect(env: Env, config: FidelityConfig) -> Iterator[tuple[int, list[RealRollout]]]:
+    """Yields batches of real rollouts, each with the index of its first."""
+    for first in range(0, config.rollouts, config.batch_size):
+        yield (
+            first,
+            [
+                collect_rollout(
+                    env,
+                    config.policies[index % len(config.policies)],
+                    seed=rollout_seed(config.seed, index),
+                    horizon=config.horizon,
+                )
+                for index in range(first, min(first + config.batch_size, config.rollouts))
+            ],
+        )
+
+
+def _num_batch_steps(config: FidelityConfig) -> int:
+    """Returns the model's steps in all; a batch that ends early takes fewer."""
+    short = -(-config.rollouts // config.batch_size) * config.horizon
+    return short + -(-config.drift_rollouts // config.batch_size) * config.drift_steps
+
+
+def _provenance(model: WorldModel, sampling: Sampling) -> dict[str, Any]:
+    card = model.card
+    return {
+        "weights_hash": card.weights_hash,
+        "num_denoising_steps": sampling.num_denoising_steps or card.num_denoising_steps,
+        "temperature": card.temperature if sampling.temperature is None else sampling.temperature,
+        "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+        **machine(next(model.parameters()).device),
+    }

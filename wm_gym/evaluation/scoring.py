@@ -1,0 +1,166 @@
+"""Scores a dream against the real rollout it imitates: one row of numbers a step, and where it first went wrong."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, UInt8
+
+from wm_gym.evaluation.events import EventCounts, count_rewards, count_terminations
+from wm_gym.evaluation.pixels import squared_errors, ssim
+from wm_gym.evaluation.rollouts import RealRollout
+from wm_gym.evaluation.states import Reader, match_factors, match_states, read_states
+
+_STRIP_BEFORE = 3  # frames of a failure strip before the first wrong one
+_STRIP_AFTER = 4  # and after it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Where a dream's state first differs from the true one.
+
+    Attributes:
+        rollout: Its index.
+        seed: Of the twin's reset.
+        policy: Who acted.
+        step: Counted from 1.
+        action: The text of that step.
+        factors: What differs.
+    """
+
+    rollout: int
+    seed: int
+    policy: str
+    step: int
+    action: str
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FailureStrip:
+    """The frames around a failure, for a person to look at.
+
+    Attributes:
+        failure: What went wrong.
+        first_step: The step of the first frame; 0 is the start.
+        actions: The text that led to each frame; "start" for the start.
+        real: The twin's frames.
+        dream: The model's, under the same texts.
+    """
+
+    failure: Failure
+    first_step: int
+    actions: tuple[str, ...]
+    real: UInt8[np.ndarray, "time height width channel"]
+    dream: UInt8[np.ndarray, "time height width channel"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RolloutScore:
+    """A dream's score, step by step. "Baseline" is the start observation held for ever.
+
+    Attributes:
+        seed: Of the twin's reset.
+        policy: Who acted.
+        actions: The text of each step.
+        exact: Whether the whole state equals the true one.
+        factors: The same by factor.
+        baseline_exact: Whether the start state equals the true one.
+        squared_error: Mean squared error of each chunk, in squared 8-bit levels.
+        baseline_squared_error: The baseline's.
+        ssim: By horizon, for those that the rollout reaches.
+        baseline_ssim: The baseline's.
+        rewards: Reward events, exact step.
+        terminations: Ends, exact step.
+    """
+
+    seed: int
+    policy: str
+    actions: tuple[str, ...]
+    exact: Bool[np.ndarray, " time"]
+    factors: dict[str, Bool[np.ndarray, " time"]]
+    baseline_exact: Bool[np.ndarray, " time"]
+    squared_error: Float[np.ndarray, " time"]
+    baseline_squared_error: Float[np.ndarray, " time"]
+    ssim: dict[int, float]
+    baseline_ssim: dict[int, float]
+    rewards: EventCounts
+    terminations: EventCounts
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the real rollout."""
+        return len(self.exact)
+
+
+def score_rollout(
+    real: RealRollout,
+    observations: UInt8[np.ndarray, "time frames height width channel"],
+    rewards: Float32[np.ndarray, " time"],
+    terminated: Bool[np.ndarray, " time"],
+    *,
+    read: Reader,
+    horizons: tuple[int, ...],
+    reward_threshold: float,
+) -> RolloutScore:
+    """Scores a dream.
+
+    Args:
+        real: What the twin did, T steps.
+        observations: The dreamed chunk after each of the T steps.
+        rewards: The dreamed rewards.
+        terminated: The dreamed ends.
+        read: Reads a state off a frame.
+        horizons: The steps, counted from 1, whose SSIM to take: it is slow.
+        reward_threshold: From which size on a reward counts as an event.
+
+    Returns:
+        The score.
+    """
+    states, true_states = read_states(read, observations), real.states[1:]
+    start, true_observations = real.observations[:1], real.observations[1:]
+    reached = [step for step in horizons if step <= real.num_steps]
+    return RolloutScore(
+        seed=real.seed,
+        policy=real.policy,
+        actions=real.actions,
+        exact=match_states(states, true_states),
+        factors=match_factors(states, true_states),
+        baseline_exact=match_states([real.states[0]] * real.num_steps, true_states),
+        squared_error=squared_errors(observations, true_observations),
+        baseline_squared_error=squared_errors(true_observations, start),
+        ssim={step: ssim(observations[step - 1], true_observations[step - 1]) for step in reached},
+        baseline_ssim={step: ssim(start[0], true_observations[step - 1]) for step in reached},
+        rewards=count_rewards(rewards, real.rewards, threshold=reward_threshold),
+        terminations=count_terminations(terminated, real.terminated),
+    )
+
+
+def first_failure(index: int, real: RealRollout, score: RolloutScore) -> Failure | None:
+    """Returns where the rollout's dream first went wrong, or None where it never did."""
+    if score.exact.all():
+        return None
+    wrong = int(np.argmin(score.exact))
+    return Failure(
+        rollout=index,
+        seed=real.seed,
+        policy=real.policy,
+        step=wrong + 1,
+        action=real.actions[wrong],
+        factors=tuple(name for name, matches in score.factors.items() if not matches[wrong]),
+    )
+
+
+def cut_strip(
+    failure: Failure, real: RealRollout, observations: UInt8[np.ndarray, "time frames height width channel"]
+) -> FailureStrip:
+    """Cuts the last frame of each chunk around a failure out of the rollout and its dream."""
+    first = max(0, failure.step - _STRIP_BEFORE)
+    last = min(real.num_steps, failure.step + _STRIP_AFTER)
+    dreamed = np.concatenate([real.observations[:1], observations])  # step 0 is given
+    return FailureStrip(
+        failure=failure,
+        first_step=first,
+        actions=("start", *real.actions)[first : last + 1],
+        real=real.observations[first : last + 1, -1].copy(),  # a copy frees the rollout
+        dream=dreamed[first : last + 1, -1].copy(),
+    )

@@ -1,0 +1,82 @@
+"""Renders a fidelity report's JSON as a table for a terminal."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+_LABEL_WIDTH = 26
+_CELL_WIDTH = 14
+_MAX_CAUSES = 5
+
+
+def render_table(report: Mapping[str, Any]) -> str:
+    """Returns the table of a report, as `FidelityReport.to_json` gives it or as read back from its file."""
+    config = report["config"]
+    steps = list(report["state_accuracy"])
+    lines = [
+        f"{report['checkpoint']} against {config['twin']}, {config['split']} layouts, open loop, "
+        f"{report['n']} rollouts, seed {config['seed']}",
+        _row("step", steps),
+        _row("rollouts still running", [str(report["n_by_horizon"][step]) for step in steps]),
+        _row("whole state equal", _cells(report["state_accuracy"], _percent)),
+        _row("  95 % interval", _cells(report["state_accuracy_interval"], _interval)),
+        _row("  first frame held", _cells(report["baseline_state_accuracy"], _percent)),
+        *(_row(f"  {name}", _cells(values, _percent)) for name, values in report["factors"].items()),
+        _row("PSNR, dB", _cells(report["psnr"], _number)),
+        _row("  first frame held", _cells(report["baseline_psnr"], _number)),
+        _row("SSIM", _cells(report["ssim"], _number)),
+        _row("  first frame held", _cells(report["baseline_ssim"], _number)),
+        _events("reward", report["reward"]),
+        _events("termination", report["termination"]),
+        *(_drift(step, counts) for step, counts in report["drift"].items()),
+        _first_errors("first wrong, factors", report["first_errors"]["by_factor"].items()),
+        _first_errors(
+            "first wrong, texts",
+            ((text, f"{c['errors']} of {c['uses']}") for text, c in report["first_errors"]["by_action"].items()),
+        ),
+        f"reader checked on {report['reader_frames']} real frames: all right",
+    ]
+    return "\n".join(lines)
+
+
+def _row(label: str, cells: Iterable[str]) -> str:
+    return label.ljust(_LABEL_WIDTH) + "".join(cell.rjust(_CELL_WIDTH) for cell in cells)
+
+
+def _cells(values: Mapping[str, Any], form: Callable[[Any], str]) -> list[str]:
+    return ["-" if value is None else form(value) for value in values.values()]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _interval(bounds: Sequence[float]) -> str:
+    return f"{100 * bounds[0]:.1f}-{100 * bounds[1]:.1f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
+
+
+def _events(label: str, scores: Mapping[str, Any]) -> str:
+    names = ("precision", "recall", "f1")
+    parts = [f"{name} {'-' if scores[name] is None else format(scores[name], '.3f')}" for name in names]
+    return f"{label.ljust(_LABEL_WIDTH)}{', '.join(parts)} ({scores['hits']} hits of {scores['true']} true and " + (
+        f"{scores['predicted']} predicted, {scores['steps']} steps)"
+    )
+
+
+def _first_errors(label: str, counts: Iterable[tuple[str, Any]]) -> str:
+    """Lists the commonest causes of a rollout's first wrong state."""
+    causes = [f"{name!r} {count}" for name, count in islice(counts, _MAX_CAUSES)]
+    return label.ljust(_LABEL_WIDTH) + (", ".join(causes) or "none")
+
+
+def _drift(step: str, counts: Mapping[str, Any]) -> str:
+    lower, upper = counts["valid_interval"]
+    return (
+        f"drift, step {step}".ljust(_LABEL_WIDTH)
+        + f"valid {_percent(counts['valid'])} ({100 * lower:.1f}-{100 * upper:.1f}), "
+        + f"whole state equal {_percent(counts['state_accuracy'])}, {counts['n']} rollouts"
+    )
