@@ -1,0 +1,241 @@
+"""`WorldModelEnv`: steps, ends, rendering and bad input, on tiny untrained worlds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.error import ResetNeeded
+
+from tests.endless_worlds import TEXTS, live, set_termination_logit, write_endless_checkpoint
+from tests.worlds import FRAME_SIZE
+from wm_gym.env import WorldModelEnv
+from wm_gym.keys import key_codes
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_endless_checkpoint(tmp_path_factory.mktemp("one"))
+
+
+@pytest.fixture(scope="module")
+def chunk_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_endless_checkpoint(tmp_path_factory.mktemp("two"), chunk_frames=2)
+
+
+@pytest.fixture
+def env(checkpoint: Path) -> WorldModelEnv:
+    return WorldModelEnv(checkpoint=checkpoint, render_mode="rgb_array")
+
+
+def test_spaces_are_text_and_chunk(env: WorldModelEnv) -> None:
+    assert env.observation_space.shape == (1, *FRAME_SIZE, 3)
+    assert "walk forward, please!" in env.action_space
+    assert "é" not in env.action_space
+
+
+def test_same_seed_and_actions_repeat_bit_for_bit(checkpoint: Path) -> None:
+    def run() -> list[Any]:
+        env = WorldModelEnv(checkpoint=checkpoint)
+        env.reset(seed=7)
+        return live(env, TEXTS)
+
+    assert run() == run()
+
+
+def test_another_seed_gives_other_noise(env: WorldModelEnv) -> None:
+    def run(seed: int) -> list[Any]:
+        env.reset(seed=seed, options={"index": 0})
+        return live(env, TEXTS)
+
+    assert run(0) != run(1)
+
+
+def test_global_generators_play_no_part(env: WorldModelEnv) -> None:
+    def run(seed: int) -> list[Any]:
+        torch.manual_seed(seed)
+        env.reset(seed=3)
+        return live(env, TEXTS)
+
+    assert run(0) == run(1)
+
+
+def test_step_returns_plain_values_inside_the_spaces(env: WorldModelEnv) -> None:
+    env.reset(seed=0)
+    observation, reward, terminated, truncated, info = env.step("go left")
+    assert observation in env.observation_space
+    assert (type(reward), type(terminated), type(truncated)) == (float, bool, bool)
+    assert {name: type(value) for name, value in info.items()} == {
+        "rewards": np.ndarray,
+        "termination_probability": float,
+        "uncertainty": float,
+    }
+
+
+def test_rewards_of_the_frames_sum_to_the_reward(chunk_checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=chunk_checkpoint)
+    env.reset(seed=0)
+    _, reward, _, _, info = env.step("go left")
+    assert info["rewards"].shape == (2,)
+    assert info["rewards"].sum() == pytest.approx(reward)
+
+
+def test_latencies_are_milliseconds_by_stage(checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=checkpoint, report_latencies=True)
+    env.reset(seed=0)
+    info = env.step("go left")[-1]
+    assert info["latencies"] == env.latencies
+    assert {"transition", "decoder", "autoencoder"} <= set(info["latencies"])
+    assert 0 < info["latencies"]["decoder"] < 60_000
+
+
+def test_writing_into_an_observation_changes_nothing(env: WorldModelEnv) -> None:
+    env.reset(seed=0)
+    expected = live(env, TEXTS)
+    observation, _ = env.reset(seed=0)
+    observation[:] = 0
+    assert live(env, TEXTS) == expected
+
+
+def test_render_is_the_last_frame(chunk_checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=chunk_checkpoint, render_mode="rgb_array")
+    env.reset(seed=0)
+    observation, *_ = env.step("go left")
+    frame = env.render()
+    assert frame is not None
+    np.testing.assert_array_equal(frame, observation[-1])
+
+
+def test_render_gives_a_copy(env: WorldModelEnv) -> None:
+    observation, _ = env.reset(seed=0)
+    frame = env.render()
+    assert frame is not None
+    frame[:] = 0
+    np.testing.assert_array_equal(env.render(), observation[-1])
+
+
+def test_render_without_a_mode_warns(checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=checkpoint)
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match="render_mode='rgb_array'"):
+        assert env.render() is None
+
+
+def test_render_fps_is_the_worlds(env: WorldModelEnv) -> None:
+    assert env.metadata["render_fps"] == env.model.card.render_fps == 5
+
+
+def test_temperature_scales_the_noise_away(checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=checkpoint, temperature=0.0)
+
+    def run(seed: int) -> list[Any]:
+        env.reset(seed=seed, options={"index": 0})
+        return live(env, TEXTS)
+
+    assert run(0) == run(1)
+
+
+def test_num_denoising_steps_changes_the_dream(checkpoint: Path) -> None:
+    def run(num_denoising_steps: int) -> list[Any]:
+        env = WorldModelEnv(checkpoint=checkpoint, num_denoising_steps=num_denoising_steps)
+        env.reset(seed=0)
+        return live(env, TEXTS)
+
+    assert run(1) != run(3)
+
+
+def test_max_uncertainty_truncates(checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=checkpoint, max_uncertainty=0.0)
+    env.reset(seed=0)
+    _, _, _, truncated, info = env.step("go left")
+    assert info["uncertainty"] > 0
+    assert truncated is True
+
+
+def test_uncertainty_does_not_truncate_by_default(env: WorldModelEnv) -> None:
+    env.reset(seed=0)
+    assert env.step("go left")[3] is False
+
+
+def test_step_before_reset_is_an_error(env: WorldModelEnv) -> None:
+    with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
+        env.step("go left")
+
+
+def test_step_after_truncation_is_an_error_until_reset(checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=checkpoint, max_uncertainty=0.0)
+    env.reset(seed=0)
+    env.step("go left")
+    with pytest.raises(ResetNeeded, match=r"ended at step 1; call reset\(\)"):
+        env.step("go left")
+    env.reset(seed=0)
+    env.step("go left")
+
+
+def test_step_after_termination_is_an_error(env: WorldModelEnv) -> None:
+    set_termination_logit(env.model, 9.0)
+    env.reset(seed=0)
+    assert env.step("go left")[2] is True
+    with pytest.raises(ResetNeeded, match="after the end"):
+        env.step("go left")
+
+
+def test_action_meanings_are_the_canonical_phrases(env: WorldModelEnv) -> None:
+    assert env.get_action_meanings() == ["go left", "go right", "go down", "wait"]
+
+
+def test_keys_give_texts_inside_the_action_space(env: WorldModelEnv) -> None:
+    assert env.get_keys_to_action() == key_codes(env.key_map)
+    assert all(text in env.action_space for text in [*env.get_keys_to_action().values(), env.noop])
+
+
+def test_close_may_be_called_twice(env: WorldModelEnv) -> None:
+    env.close()
+    env.close()
+
+
+BAD_STEPS: dict[str, tuple[Any, str]] = {
+    "no string": (3, "action must be a string.*got 3 of type int"),
+    "none": (None, "action must be a string.*got None"),
+    "bytes": (b"go left", "action must be a string"),
+    "too long": ("x" * 257, "at most 256 characters, got 257"),
+    "not printable": ("go left\x00", r"printable.*got.*\\x00"),
+    "not ASCII": ("gehe nach süden", "printable.*got.*ü"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_STEPS)
+def test_bad_action_is_a_clear_error_and_changes_nothing(env: WorldModelEnv, case: str) -> None:
+    action, message = BAD_STEPS[case]
+    env.reset(seed=0)
+    expected = live(env, TEXTS)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        env.step(action)
+    assert live(env, TEXTS) == expected
+
+
+BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "render mode": ({"render_mode": "ansi"}, "render_mode must be None or 'rgb_array', got 'ansi'"),
+    "denoising steps": ({"num_denoising_steps": 0}, "num_denoising_steps must be at least 1, got 0"),
+    "temperature": ({"temperature": -1.0}, "temperature must be at least 0, got -1.0"),
+    "uncertainty": ({"max_uncertainty": float("nan")}, "max_uncertainty must be at least 0, got nan"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ARGUMENTS)
+def test_bad_argument_is_a_clear_error(checkpoint: Path, case: str) -> None:
+    arguments, message = BAD_ARGUMENTS[case]
+    with pytest.raises(ValueError, match=message):
+        WorldModelEnv(checkpoint=checkpoint, **arguments)
+
+
+def test_unknown_world_lists_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="world must be one of .*minigrid.*, got 'atlantis'"):
+        WorldModelEnv("atlantis")
+
+
+def test_missing_checkpoint_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="checkpoint must be"):
+        WorldModelEnv(checkpoint=tmp_path)

@@ -1,0 +1,204 @@
+"""The `wm-gym` command: dream, record, train, evaluate.
+
+Bad input is one line on stderr and exit status 2. This is the only module of the package that prints.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import gymnasium as gym
+import tyro
+from tyro.conf import Positional, arg, subcommand
+
+from wm_gym.dream import DreamConfig, DreamReport, dream
+from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.rollouts import load_policy
+from wm_gym.evaluation.states import ReaderError
+
+DESCRIPTION = """A learned world model behind the Gymnasium API.
+
+  wm-gym dream minigrid                                   # look: dream.gif, and a strip over the real twin
+  wm-gym dream minigrid --actions "turn left,move forward,pick up"
+  wm-gym record --env envs:real/MiniGrid-v0 --policy policies.minigrid:mixed --episodes 100 --output data/minigrid
+  wm-gym train --help                                     # autoencoder, then world-model
+  wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
+
+The real twins (envs/) and policies (policies/) are found in the folder that the command runs in: a checkout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dream(DreamConfig):
+    """Dream a world under a few texts and draw a GIF and a strip, above the real twin where its simulator is there."""
+
+    checkpoint: Positional[Annotated[str, arg(metavar="CHECKPOINT")]] = "minigrid"
+
+    def run(self) -> None:
+        """Dream and say what came of it."""
+        report = dream(self)
+        if report.missing_twin:
+            print(f"the real twin is missing, so the dream stands alone: {' '.join(report.missing_twin.split())}")
+        print(_outcome(report))
+        for path in report.paths:
+            print(path)
+        print(f"median step {report.latency:.0f} ms")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Record episodes of any Gymnasium env into a dataset; run it again after a stop, it goes on where it was.
+
+    Attributes:
+        env: id for gym.make, with the module that registers it where needed ("envs:real/MiniGrid-v0").
+        policy: who acts, as "module:callable" of (env, rng) -> (observation -> action).
+        episodes: episodes that the dataset shall hold in the end.
+        output: the dataset's folder.
+        seed: reset seed of the first episode; episode i has seed + i.
+        max_steps: cut longer episodes; by default the env decides.
+        env_kwargs: arguments for gym.make, as JSON: '{"layout": "doorkey"}'.
+        action_texts: for envs with Discrete actions: JSON list with the text (or a list of phrasings) of every action.
+        frame_size: height and width to resize frames to; by default they stay as they are.
+    """
+
+    env: str
+    policy: str = "wm_gym.data.recording:random_policy"
+    episodes: int
+    output: Path
+    seed: int = 0
+    max_steps: int | None = None
+    env_kwargs: str = "{}"
+    action_texts: str | None = None
+    frame_size: tuple[int, int] | None = None
+
+    def run(self) -> None:
+        """Record and say how much."""
+        from wm_gym.data.recording import record
+
+        kwargs = _parse_json("env_kwargs", self.env_kwargs, dict)
+        texts = None if self.action_texts is None else _parse_json("action_texts", self.action_texts, list)
+        dataset = record(
+            gym.make(self.env, **kwargs),
+            load_policy(self.policy),
+            output=self.output,
+            num_episodes=self.episodes,
+            seed=self.seed,
+            max_steps=self.max_steps,
+            action_texts=None if texts is None else dict(enumerate(texts)),
+            frame_size=self.frame_size,
+        )
+        print(f"{len(dataset)} episodes in {self.output}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train on a recorded dataset: `wm-gym train autoencoder`, then `wm-gym train world-model` (each has --help)."""
+
+    def run(self) -> None:
+        """Nothing: `main` hands everything after `train` to `python -m wm_gym.training`, which needs torch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(FidelityConfig):
+    """Measure a checkpoint against its real twin on held-out layouts: a table, and files where you ask for them."""
+
+    checkpoint: Positional[Annotated[str, arg(metavar="CHECKPOINT")]] = "minigrid"
+    json: Annotated[Path | None, arg(help="write the numbers here")] = None
+    plot: Annotated[Path | None, arg(help="draw them here (PNG); by default beside the JSON")] = None
+
+    def run(self) -> None:
+        """Measure, print the table, write what was asked for."""
+        from wm_gym.evaluation.fidelity import evaluate_fidelity
+
+        plot = self.plot or (self.json and self.json.with_suffix(".png"))
+        if plot:
+            from wm_gym.evaluation.plots import (
+                plot_failures,
+                plot_fidelity,
+            )  # before the work: matplotlib may be missing
+        values = {field.name: getattr(self, field.name) for field in fields(FidelityConfig)}
+        report = evaluate_fidelity(FidelityConfig(**values))
+        print(report.table())
+        if self.json:
+            report.save(self.json)
+            print(self.json)
+        if plot:
+            failures = plot.with_name(f"{plot.stem}_failures.png")
+            plot_fidelity(report, plot)
+            plot_failures(report, failures)
+            print(plot, failures, sep="\n")
+
+
+Command = (
+    Annotated[Dream, subcommand("dream")]
+    | Annotated[Record, subcommand("record")]
+    | Annotated[Train, subcommand("train")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; None takes the process's own.
+
+    Returns:
+        Exit status: 0 done, 2 a user's error, 130 stopped by Ctrl-C.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 100x beside one busy neighbour
+    _find_checkout()
+    if arguments[:1] == ["train"]:
+        from wm_gym.training.__main__ import main as train
+
+        return train(arguments[1:])
+    try:
+        command = tyro.cli(Command, args=arguments, prog="wm-gym", description=DESCRIPTION)
+        command.run()
+    except (ValueError, OSError, ImportError, gym.error.Error, ReaderError) as error:
+        print(f"wm-gym: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("wm-gym: stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _find_checkout() -> None:
+    """Put the folder that the command runs in on the path where it is a checkout: console scripts leave it out."""
+    here = Path.cwd()
+    if (here / "envs").is_dir() and str(here) not in sys.path:
+        sys.path.insert(0, str(here))
+
+
+def _outcome(report: DreamReport) -> str:
+    """One line about the dream."""
+    steps = len(report.shots) - 1
+    line = f"{steps} steps, dreamed reward {report.returns[0]:g}"
+    if not report.missing_twin:
+        line += f", real reward {report.returns[1]:g}, the true state on {report.num_same} of {steps} dreamed frames"
+    return line
+
+
+def _parse_json(name: str, text: str, kind: type) -> Any:
+    """Read an option that is JSON.
+
+    Raises:
+        ValueError: it is not, or not of the kind.
+    """
+    shape = "object" if kind is dict else "list"
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{name} must be a JSON {shape}, got {text!r} ({error}); quote it for the shell") from error
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be a JSON {shape}, got {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

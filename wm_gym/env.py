@@ -1,0 +1,302 @@
+"""A learned world as a Gymnasium env: texts in, chunks of frames out."""
+
+import math
+import string
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.utils import EzPickle
+from jaxtyping import UInt8
+
+from wm_gym.checkpoint import shipped_names
+from wm_gym.env_state import EnvState, as_env_state
+from wm_gym.keys import key_codes
+from wm_gym.start import StartRules, check_frames, check_index, check_options
+from wm_gym.world_model import MAX_ACTION_LENGTH, StepOutput, WorldModel, check_action
+from wm_gym.world_state import WorldState
+
+Chunk = UInt8[np.ndarray, "time height width 3"]
+Frame = UInt8[np.ndarray, "height width 3"]
+
+
+class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
+    """Steps a learned world with texts.
+
+    Actions are any printable text of up to 256 characters; "" does nothing. Observations are chunks, uint8
+    (chunk_frames, height, width, 3). The reward is the chunk's sum. `terminated` comes from the model's head,
+    `truncated` from `max_uncertainty` (and from the id's `TimeLimit`). Same seed, same actions, same device: same
+    episode.
+
+    `info` of a step holds `rewards` (float32, one a frame; the model judges a step as a whole, so all of it lies on the
+    last), `termination_probability` and `uncertainty` (floats). With `report_latencies` it also holds `latencies`
+    (milliseconds by stage); they are left out by default since they differ between two runs of the same episode, which
+    `check_env` takes for nondeterminism. `env.unwrapped.latencies` always has those of the last step.
+
+    `reset(options=...)` says where the world starts; without it, one of the checkpoint's start observations is drawn:
+
+    - `frames`: an image (height, width, 3) or a chunk, uint8.
+    - `index` (or `episode`): number of a start observation of the checkpoint.
+    - `state`: an `EnvState` or a `WorldState` of the same checkpoint; the rest of its noise is already decided by it.
+    - `world`: the name of the world, which must be this env's.
+
+    Args:
+        world: name of a shipped world.
+        checkpoint: a folder of your own instead of the world's shipped checkpoint.
+        render_mode: None or "rgb_array" (the last frame).
+        device: where the model runs, as torch names it.
+        num_denoising_steps: decoder calls a chunk, at least 1; None takes the checkpoint's.
+        temperature: scale of the decoder's initial noise, at least 0; None takes the checkpoint's. More makes the world
+            less predictable, and its mistakes harder to exploit.
+        max_uncertainty: truncate once the model's uncertainty exceeds it; None never does.
+        report_latencies: put the latencies into `info`.
+
+    Raises:
+        ValueError: an unknown world, a checkpoint that cannot be loaded, or an argument out of range.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 8}
+    noop = ""  # the text that does nothing, for `gymnasium.utils.play.play(env, noop=...)`
+
+    def __init__(
+        self,
+        world: str = "minigrid",
+        checkpoint: str | Path | None = None,
+        render_mode: str | None = None,
+        device: str = "cpu",
+        num_denoising_steps: int | None = None,
+        temperature: float | None = None,
+        max_uncertainty: float | None = None,
+        report_latencies: bool = False,
+    ) -> None:
+        EzPickle.__init__(
+            self,
+            world=world,
+            checkpoint=checkpoint,
+            render_mode=render_mode,
+            device=device,
+            num_denoising_steps=num_denoising_steps,
+            temperature=temperature,
+            max_uncertainty=max_uncertainty,
+            report_latencies=report_latencies,
+        )
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        _check_at_least("num_denoising_steps", num_denoising_steps, 1)
+        _check_at_least("temperature", temperature, 0)
+        _check_at_least("max_uncertainty", max_uncertainty, 0)
+        self.render_mode = render_mode
+        if checkpoint is None and world not in shipped_names():
+            raise ValueError(
+                f"world must be one of {', '.join(shipped_names())}, got {world!r}; pass checkpoint= for your own"
+            )
+        self.model = WorldModel.from_pretrained(str(world if checkpoint is None else checkpoint), device=device)
+        self.latencies: dict[str, float] = {}
+        self._num_denoising_steps = num_denoising_steps
+        self._temperature = temperature
+        self._max_uncertainty = math.inf if max_uncertainty is None else max_uncertainty
+        self._report_latencies = report_latencies
+        self._state: EnvState | None = None
+        card = self.model.card
+        self.world = card.world
+        self.metadata = {**self.metadata, "render_fps": card.render_fps}
+        self.action_space = gym.spaces.Text(min_length=0, max_length=MAX_ACTION_LENGTH, charset=string.printable)
+        self.observation_space = gym.spaces.Box(0, 255, (card.chunk_frames, *card.frame_size, 3), np.uint8)
+
+    @property
+    def action_phrases(self) -> dict[str, tuple[str, ...]]:
+        """The texts that the world was trained on: name of the action -> its phrasings, the first the canonical one."""
+        return dict(self.model.card.action_phrases)
+
+    @property
+    def chunk_frames(self) -> int:
+        """Frames that one step returns."""
+        return self.model.card.chunk_frames
+
+    @property
+    def key_map(self) -> dict[str, str]:
+        """Name of a key, as pygame names it -> text."""
+        return dict(self.model.card.key_map)
+
+    def get_action_meanings(self) -> list[str]:
+        """The canonical text of every action that the world knows. Other texts are allowed too."""
+        return [phrases[0] for phrases in self.action_phrases.values()]
+
+    def get_keys_to_action(self) -> dict[tuple[int, ...], str]:
+        """Pressed keys (pygame key codes) to texts, for `gymnasium.utils.play.play(env, noop=env.unwrapped.noop)`."""
+        return key_codes(self.key_map)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Chunk, dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: seeds `np_random`, from which the start and the seed of the world's noise are drawn.
+            options: where to start; see the class.
+
+        Returns:
+            The first observation and an info with `start` ("frames", "state" or "index"; the latter with `index`, the
+            number of the start observation).
+
+        Raises:
+            ValueError: the options do not fit. The env stays as it was.
+        """
+        options = options or {}
+        check_options(options)
+        self._check_world(options.get("world"))
+        rules = StartRules(chunk_shape=self.observation_space.shape or (), num_starts=len(self.model.starts))
+        frames = options.get("frames")
+        chunk = None if frames is None else check_frames(frames, rules)
+        index = check_index(options, rules)
+        saved = None if options.get("state") is None else as_env_state(options["state"], self.model)
+        super().reset(seed=seed)
+        if saved is not None:
+            return self._begin(saved.world_state), {"start": "state"}
+        if chunk is not None:
+            return self._begin(self._reset_model(chunk)), {"start": "frames"}
+        index = int(self.np_random.integers(rules.num_starts)) if index is None else index
+        return self._begin(self._reset_model(self.model.starts[index].numpy())), {"start": "index", "index": index}
+
+    def step(self, action: Any) -> tuple[Chunk, float, bool, bool, dict[str, Any]]:
+        """Say a text to the world.
+
+        Args:
+            action: printable text of at most 256 characters.
+
+        Returns:
+            observation, reward, terminated, truncated, info.
+
+        Raises:
+            ValueError: the action breaks the rule. The env stays as it was.
+            gymnasium.error.ResetNeeded: before the first reset, or after the end.
+        """
+        state = self._running_state()
+        check_action(action)
+        world_state, output = self.model.step(
+            state.world_state,
+            [action],
+            num_denoising_steps=self._num_denoising_steps,
+            temperature=self._temperature,
+        )
+        terminated = bool(output.terminated[0])
+        truncated = float(output.uncertainty[0]) > self._max_uncertainty
+        self._state = EnvState(
+            world_state=world_state, ended=terminated or truncated, elapsed_steps=state.elapsed_steps + 1
+        )
+        self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
+        return self._state.observation, float(output.reward[0]), terminated, truncated, self._info(output)
+
+    def render(self) -> Frame | None:
+        """The last frame, uint8 (height, width, 3), a copy; None (and a warning) without a render mode.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if self.render_mode is None:
+            gym.logger.warn("render() needs a render mode; make the env with render_mode='rgb_array'")
+            return None
+        frame: Frame = self._current_state().observation[-1]
+        return frame
+
+    def clone_state(self, include_rng: bool = False) -> EnvState:
+        """The whole state of the episode, over or not, which later steps do not change.
+
+        Args:
+            include_rng: also keep `np_random`, so that later resets repeat as well. The world's own noise
+                repeats in any case.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        state = self._current_state()
+        return replace(state, rng=self.np_random.bit_generator.state if include_rng else None)
+
+    def restore_state(self, state: Any) -> None:
+        """Go back to a cloned state: what follows repeats bit for bit.
+
+        `TimeLimit` counts outside this env and goes on counting; planners step `env.unwrapped`.
+
+        Args:
+            state: from `clone_state` of an env with the same checkpoint.
+
+        Raises:
+            ValueError: it is something else, or of another checkpoint. The env stays as it was.
+        """
+        if not isinstance(state, EnvState):
+            raise ValueError(
+                f"state must come from clone_state(), got {type(state).__name__}; "
+                'start from a WorldState with reset(options={"state": ...})'
+            )
+        self._state = as_env_state(state, self.model)
+        if state.rng is not None:
+            self.np_random.bit_generator.state = state.rng
+
+    def _begin(self, world_state: WorldState) -> Chunk:
+        """Begin an episode in a state and return the observation."""
+        self._state = EnvState(world_state=world_state, ended=False, elapsed_steps=0)
+        self.latencies = {}
+        return self._state.observation
+
+    def _reset_model(self, chunk: Chunk) -> WorldState:
+        """The model's state after `chunk`, its noise seeded from `np_random`."""
+        seed = int(self.np_random.integers(2**63 - 1))
+        return self.model.reset(chunk[None], seeds=[seed])
+
+    def _info(self, output: StepOutput) -> dict[str, Any]:
+        """A fresh info of a step, plain values only."""
+        rewards = np.zeros(self.model.card.chunk_frames, np.float32)
+        rewards[-1] = float(output.reward[0])
+        info: dict[str, Any] = {
+            "rewards": rewards,
+            "termination_probability": float(output.termination_probability[0]),
+            "uncertainty": float(output.uncertainty[0]),
+        }
+        return info | ({"latencies": dict(self.latencies)} if self._report_latencies else {})
+
+    def _current_state(self) -> EnvState:
+        """The state.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if self._state is None:
+            raise ResetNeeded("the env must be reset before its first step, render or clone_state; call reset()")
+        return self._state
+
+    def _running_state(self) -> EnvState:
+        """The state of an episode that is not over.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset, or after the end.
+        """
+        state = self._current_state()
+        if state.ended:
+            raise ResetNeeded(
+                f"step must not be called after the end, got a step after the episode ended at step "
+                f"{state.elapsed_steps}; call reset(), or restore_state() of an earlier state"
+            )
+        return state
+
+    def _check_world(self, world: Any) -> None:
+        """Refuse another world's name.
+
+        Raises:
+            ValueError: the name is not this env's world.
+        """
+        if world is not None and world != self.world:
+            known = ", ".join(shipped_names())
+            raise ValueError(
+                f"world must be {self.world!r}, got {world!r}; make another env with world= one of {known}"
+            )
+
+
+def _check_at_least(name: str, value: int | float | None, least: int) -> None:
+    """Check an optional number.
+
+    Raises:
+        ValueError: it is below `least` or not a finite number.
+    """
+    if value is not None and not (math.isfinite(value) and value >= least):
+        raise ValueError(f"{name} must be at least {least}, got {value}; leave it out for the default")

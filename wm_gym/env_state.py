@@ -1,0 +1,69 @@
+"""An episode as a value: what `WorldModelEnv.clone_state` gives, `restore_state` takes and `reset` may start from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from wm_gym.world_model import WorldModel
+from wm_gym.world_state import WorldState
+
+Chunk = UInt8[np.ndarray, "time height width 3"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EnvState:
+    """Everything an episode of `WorldModelEnv` carries on: what `clone_state` gives and `restore_state` takes.
+
+    It is a value: no later step changes it, and one state may be restored any number of times, in any env of the same
+    checkpoint. `world_state.save(path)` writes its lasting part; `reset(options={"state": ...})` starts from it.
+
+    Attributes:
+        world_state: the model's state, of one world, its seed with it.
+        ended: whether the episode is over.
+        elapsed_steps: steps since the reset.
+        rng: state of `np_random`, where `clone_state(include_rng=True)` asked for it.
+    """
+
+    world_state: WorldState
+    ended: bool
+    elapsed_steps: int
+    rng: Mapping[str, Any] | None = None
+
+    @property
+    def observation(self) -> Chunk:
+        """The chunk last returned, a copy."""
+        return self.world_state.frames[0].cpu().numpy().copy()
+
+
+def as_env_state(state: Any, model: WorldModel) -> EnvState:
+    """Bring a saved state into the form that an env carries on.
+
+    Args:
+        state: an `EnvState`, or a `WorldState` with one world.
+        model: the env's.
+
+    Returns:
+        The state itself, or one that begins an episode in the given `WorldState`.
+
+    Raises:
+        ValueError: it is no state, holds more than one world, or is of another checkpoint.
+    """
+    world_state = state.world_state if isinstance(state, EnvState) else state
+    if not isinstance(world_state, WorldState):
+        raise ValueError(
+            f"state must be an EnvState or a WorldState, got {type(state).__name__}; "
+            "take one from clone_state() or WorldState.load(path)"
+        )
+    if world_state.batch_size != 1:
+        raise ValueError(f"state must hold one world, got {world_state.batch_size}; choose one with state.select([0])")
+    if world_state.weights_hash != model.card.weights_hash:
+        raise ValueError(
+            f"state must be of this checkpoint ({model.card.weights_hash}), got one of {world_state.weights_hash}; "
+            "make the env with the checkpoint that it was saved from"
+        )
+    if isinstance(state, EnvState):
+        return state
+    return EnvState(world_state=world_state, ended=False, elapsed_steps=0)

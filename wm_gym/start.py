@@ -1,0 +1,103 @@
+"""Where an episode of a learned world starts: what `reset(options=...)` may say, checked before anything changes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+Chunk = UInt8[np.ndarray, "time height width 3"]
+
+OPTIONS = ("frames", "state", "index", "episode", "world")
+_SOURCES = ("frames", "state", "index", "episode")  # of which a reset takes one
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRules:
+    """What a start must fit.
+
+    Attributes:
+        chunk_shape: (chunk_frames, height, width, 3) of the world.
+        num_starts: start observations that came with the checkpoint.
+    """
+
+    chunk_shape: tuple[int, ...]
+    num_starts: int
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Check the names of the options.
+
+    Raises:
+        ValueError: an unknown option, or more than one source of the start.
+    """
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown:
+        raise ValueError(f"options must be among {', '.join(OPTIONS)}, got {', '.join(map(repr, unknown))}")
+    sources = [name for name in _SOURCES if options.get(name) is not None]
+    if len(sources) > 1:
+        raise ValueError(f"options must name one start, got {' and '.join(sources)}; keep one of them")
+
+
+def check_frames(frames: Any, rules: StartRules) -> Chunk:
+    """Turn a user's image or clip into the world's chunk.
+
+    Args:
+        frames: uint8 (height, width, 3), which is repeated to a chunk, or (chunk_frames, height, width, 3). Anything
+            that `numpy.asarray` understands.
+        rules: of the world.
+
+    Returns:
+        A chunk of its own memory.
+
+    Raises:
+        ValueError: another dtype, shape or size.
+    """
+    array = np.asarray(frames)
+    time, height, width, _ = rules.chunk_shape
+    if array.dtype != np.uint8:
+        raise ValueError(f"frames must be uint8 in [0, 255], got {_describe(array)}; {_dtype_advice(array)}")
+    if array.shape == rules.chunk_shape[1:]:
+        return np.repeat(array[None], time, axis=0)
+    if array.shape == rules.chunk_shape:
+        return array.copy()
+    if array.ndim == 4 and array.shape[1:] == rules.chunk_shape[1:]:
+        advice = f"choose the {time} to start from, as frames[-{time}:]"
+    else:
+        advice = f"resize the picture to {height}x{width} and put the colours last"
+    raise ValueError(
+        f"frames must have the shape {rules.chunk_shape[1:]} or {rules.chunk_shape}, got {array.shape}; {advice}"
+    )
+
+
+def check_index(options: dict[str, Any], rules: StartRules) -> int | None:
+    """The number of the shipped start observation that the options ask for, if they do.
+
+    Raises:
+        ValueError: it is no integer in [0, num_starts).
+    """
+    name = "index" if options.get("index") is not None else "episode"
+    index = options.get(name)
+    if index is None:
+        return None
+    if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < rules.num_starts:
+        raise ValueError(
+            f"{name} must be an integer from 0 to {rules.num_starts - 1}, got {index!r}; leave it out to draw a start"
+        )
+    return int(index)
+
+
+def _describe(array: np.ndarray) -> str:
+    """Dtype and range, for an error."""
+    if array.size == 0 or array.dtype.kind not in "iufb":
+        return str(array.dtype)
+    return f"{array.dtype} in [{array.min()}, {array.max()}]"
+
+
+def _dtype_advice(array: np.ndarray) -> str:
+    """How to make uint8 of it."""
+    if array.dtype.kind == "f":
+        return "scale floats to 0..255, then frames.round().astype(numpy.uint8)"
+    if array.dtype.kind in "iu":
+        return "clip to 0..255, then frames.astype(numpy.uint8)"
+    return "pass an image as a NumPy array"

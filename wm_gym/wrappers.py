@@ -1,0 +1,114 @@
+"""Wrappers between a world of texts and chunks and the libraries that want integers and one image.
+
+Both fit every env that speaks texts and chunks, learned or real.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.utils import RecordConstructorArgs
+from jaxtyping import UInt8
+
+Frame = UInt8[np.ndarray, "height width 3"]
+Chunk = UInt8[np.ndarray, "time height width 3"]
+
+
+class LastFrame(gym.ObservationWrapper[Frame, Any, Chunk], RecordConstructorArgs):
+    """Give the last frame (height, width, 3) of every chunk, the observation that image policies eat.
+
+    The rendered frames and `info` are untouched.
+
+    Args:
+        env: an env whose observations are chunks, a uint8 `Box` of shape (time, height, width, 3).
+
+    Raises:
+        ValueError: the observations are no chunks.
+    """
+
+    def __init__(self, env: gym.Env[Chunk, Any]) -> None:
+        RecordConstructorArgs.__init__(self)
+        gym.ObservationWrapper.__init__(self, env)
+        space = env.observation_space
+        if not isinstance(space, gym.spaces.Box) or len(space.shape) != 4 or space.dtype != np.uint8:
+            raise ValueError(
+                f"env must observe uint8 chunks (time, height, width, 3), got {space}; "
+                "wrap an env whose observations are chunks, once"
+            )
+        self.observation_space = gym.spaces.Box(space.low[-1], space.high[-1], dtype=np.uint8)
+
+    def observation(self, observation: Chunk) -> Frame:
+        """The chunk's last frame, a copy."""
+        frame: Frame = observation[-1].copy()
+        return frame
+
+
+class DiscreteActions(gym.ActionWrapper[Any, np.int64, str], RecordConstructorArgs):
+    """Choose among texts by number: `Discrete(n)`, action i says `phrases[i]`.
+
+    Args:
+        env: an env with text actions.
+        phrases: the texts, at least one; None takes the first phrasing of every action of the world, in the order of
+            `env.unwrapped.action_phrases`.
+
+    Raises:
+        ValueError: the env takes no texts, `phrases` is empty, or a phrase is outside the env's action space.
+    """
+
+    def __init__(self, env: gym.Env[Any, str], phrases: Sequence[str] | None = None) -> None:
+        RecordConstructorArgs.__init__(self, phrases=None if phrases is None else list(phrases))
+        gym.ActionWrapper.__init__(self, env)
+        if not isinstance(env.action_space, gym.spaces.Text):
+            raise ValueError(f"env must take text actions, got {env.action_space}; wrap the text id of the world, once")
+        self._phrases = tuple(_canonical_phrases(env) if phrases is None else phrases)
+        if not self._phrases:
+            raise ValueError("phrases must hold at least one text, got none; leave it out for the world's own actions")
+        for phrase in self._phrases:
+            if phrase not in env.action_space:
+                raise ValueError(f"phrases must be texts that the env's action space allows, got {phrase!r}; reword it")
+        self.action_space = gym.spaces.Discrete(len(self._phrases))
+
+    def action(self, action: Any) -> str:
+        """The text of action number `action`.
+
+        Raises:
+            ValueError: `action` is no integer in [0, n).
+        """
+        if action not in self.action_space:
+            raise ValueError(
+                f"action must be an integer from 0 to {len(self._phrases) - 1}, got {action!r}; "
+                "get_action_meanings() lists them"
+            )
+        return self._phrases[int(action)]
+
+    def get_action_meanings(self) -> list[str]:
+        """The text of every action, in order."""
+        return list(self._phrases)
+
+    def get_keys_to_action(self) -> dict[tuple[int, ...], int]:
+        """Pressed keys (pygame key codes) to action numbers, for `gymnasium.utils.play.play`.
+
+        Keys of texts that are not among the phrases are left out. `play(env, noop=env.get_wrapper_attr("noop"))` stands
+        still while no key is pressed.
+        """
+        keys: dict[tuple[int, ...], str] = self.env.get_wrapper_attr("get_keys_to_action")()
+        return {key: self._phrases.index(text) for key, text in keys.items() if text in self._phrases}
+
+    @property
+    def noop(self) -> int:
+        """The number of the action that does nothing; where no phrase says so, 0."""
+        idle = _phrasings_of(self.env, "")
+        return next((i for i, phrase in enumerate(self._phrases) if phrase in idle), 0)
+
+
+def _canonical_phrases(env: gym.Env[Any, Any]) -> list[str]:
+    """The first phrasing of every action of the world."""
+    action_phrases: dict[str, tuple[str, ...]] = env.get_wrapper_attr("action_phrases")
+    return [phrases[0] for phrases in action_phrases.values()]
+
+
+def _phrasings_of(env: gym.Env[Any, Any], text: str) -> tuple[str, ...]:
+    """All phrasings of the action that `text` is a phrasing of, or `text` alone."""
+    action_phrases: dict[str, tuple[str, ...]] = env.get_wrapper_attr("action_phrases")
+    return next((phrases for phrases in action_phrases.values() if text in phrases), (text,))
