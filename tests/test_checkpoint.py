@@ -59,6 +59,7 @@ def sign(folder: Path) -> None:
     def update(manifest: dict[str, Any]) -> None:
         hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["sha256"]}
         weights = {name: value for name, value in hashes.items() if name != "starts.png"}
+        weights["decoder"] = manifest["decoder"]
         manifest["sha256"] = hashes
         manifest["card"]["weights_hash"] = hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()
 
@@ -114,7 +115,7 @@ def test_writing_again_gives_the_same_hash_and_files(written: Path, tmp_path: Pa
 def test_hash_follows_the_weights(written: Path, tmp_path: Path) -> None:
     model = WorldModel.from_pretrained(written)
     with torch.no_grad():
-        model.heads.readout.bias += 1e-3
+        model.heads.readout.bias.add_(1e-3)
     assert model.save_pretrained(tmp_path / "changed").weights_hash != read_card(written).weights_hash
 
 
@@ -225,12 +226,18 @@ def test_bad_card_is_refused(folder: Path, change: Callable[[dict[str, Any]], No
 
 def test_bad_decoder_config_is_refused(folder: Path) -> None:
     change_manifest(folder, lambda manifest: manifest["decoder"].update(unheard_of=1))
+    sign(folder)
     assert f"decoder in {folder / 'world_model.json'} must be a decoder's config, got" in refusal(folder)
+
+
+def test_changed_decoder_config_is_refused(folder: Path) -> None:
+    change_manifest(folder, lambda manifest: manifest["decoder"].update(prediction_target="clean"))
+    assert "that of the listed files and the decoder's config, got" in refusal(folder)
 
 
 def test_hash_of_other_weights_is_refused(folder: Path) -> None:
     change_manifest(folder, lambda manifest: manifest["card"].update(weights_hash="f" * 64))
-    assert re.search("weights_hash in .* must be .*, that of the listed files, got fff", refusal(folder))
+    assert re.search("weights_hash in .* must be .*, that of the listed files and .*, got fff", refusal(folder))
 
 
 @pytest.mark.parametrize(
@@ -285,7 +292,7 @@ def test_shipped_names_are_found_by_name() -> None:
 class Bomb:
     """Says so when it is unpickled."""
 
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return Path.touch, (Path("exploded"),)
 
 

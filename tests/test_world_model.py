@@ -288,7 +288,7 @@ def test_read_only_frames_are_accepted(model: WorldModel) -> None:
 @pytest.mark.parametrize("change", ["size", "time", "batch", "channels", "none", "float", "int64", "list"])
 def test_bad_frames_are_refused(model: WorldModel, change: str) -> None:
     good = model.starts[:1]
-    bad, value = {
+    cases: dict[str, tuple[Any, str]] = {
         "size": (good[:, :, :-1], f"got shape {tuple(good[:, :, :-1].shape)}; resize the frames"),
         "time": (good.repeat(1, 2, 1, 1, 1), "got shape"),
         "batch": (good[0], "got shape"),
@@ -297,7 +297,8 @@ def test_bad_frames_are_refused(model: WorldModel, change: str) -> None:
         "float": (good.numpy() / 255, "got dtype float64; scale to 0..255"),
         "int64": (good.long(), "got dtype torch.int64; scale to 0..255"),
         "list": (good.tolist(), "got list; pass a NumPy array"),
-    }[change]
+    }
+    bad, value = cases[change]
     shape = f"(batch, {model.card.chunk_frames}, {FRAME_SIZE[0]}, {FRAME_SIZE[1]}, 3)"
     rule = re.escape(f"frames must be uint8 in 0..255 of shape {shape}, ")
     with unchecked(), pytest.raises(ValueError, match=rule + re.escape(value)):

@@ -122,6 +122,16 @@ def test_reseeding_with_the_same_seeds_changes_nothing(state: WorldState) -> Non
     assert_same(state.reseed([0, 1, 2]), state)
 
 
+def test_moved_state_is_on_the_device_as_a_whole(state: WorldState) -> None:
+    moved = state.to("meta")
+    assert {tensor.device.type for tensor in moved.tensors().values()} == {"meta"}
+    assert {tensor.device.type for tensor in state.tensors().values()} == {"cpu"}
+
+
+def test_state_that_is_there_shares_its_tensors(state: WorldState) -> None:
+    assert all(tensor is state.tensors()[name] for name, tensor in state.to("cpu").tensors().items())
+
+
 def test_saved_state_is_loaded_bit_for_bit(state: WorldState, tmp_path: Path) -> None:
     state.save(tmp_path / "state.safetensors")
     assert_same(WorldState.load(tmp_path / "state.safetensors"), state)

@@ -93,6 +93,7 @@ def tiny_size(window_chunks: int = 1, history_rounds: int = 3) -> WorldModelSize
         transition_width=24,
         transition_layers=2,
         history_rounds=history_rounds,
+        sink_rounds=1,
         decoder_width=32,
         decoder_layers=2,
         decoder_heads=2,

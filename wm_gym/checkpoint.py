@@ -52,7 +52,7 @@ class WorldCard:
         num_denoising_steps: default decoder calls a step.
         temperature: default scale of the initial noise.
         metrics: what evaluation measured.
-        weights_hash: SHA-256 over the parts; filled in when it is written.
+        weights_hash: SHA-256 over weights, configs and tokenizer; filled in when it is written.
     """
 
     world: str
@@ -142,7 +142,7 @@ def write_checkpoint(folder: Path, parts: Parts) -> WorldCard:
     parts.tokenizer.save(str(folder / TOKENIZER))
     _write_starts(folder / STARTS, parts.starts)
     hashes = {name: _sha256(folder / name) for name in FILES}
-    card = replace(parts.card, weights_hash=_weights_hash(hashes))
+    card = replace(parts.card, weights_hash=_weights_hash(hashes, asdict(parts.decoder.config)))
     _write_manifest(folder, card, parts.decoder.config, hashes)
     return card
 
@@ -170,7 +170,7 @@ def read_checkpoint(name_or_folder: str | Path) -> Parts:
     folder = locate(name_or_folder)
     manifest = _read_manifest(folder)
     card = _card(folder, manifest)
-    _verify(folder, manifest["sha256"], card)
+    _verify(folder, manifest, card)
     networks: dict[str, Any] = {
         name: _load_weights(folder / name, _build(folder / name, cls)) for name, cls in CLASSES.items()
     }
@@ -190,9 +190,10 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _weights_hash(hashes: Mapping[str, str]) -> str:
-    weights = {name: value for name, value in hashes.items() if name != STARTS}
-    return hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()
+def _weights_hash(hashes: Mapping[str, str], decoder: Mapping[str, Any]) -> str:
+    """The hash of all that decides what a step computes: the files but the start frames, and the decoder's config."""
+    decisive = {name: value for name, value in hashes.items() if name != STARTS} | {"decoder": decoder}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 def _write_manifest(folder: Path, card: WorldCard, decoder: VideoDecoderConfig, hashes: Mapping[str, str]) -> None:
@@ -240,14 +241,16 @@ def _decoder_config(folder: Path, manifest: dict[str, Any]) -> VideoDecoderConfi
         ) from error
 
 
-def _verify(folder: Path, hashes: Mapping[str, str], card: WorldCard) -> None:
+def _verify(folder: Path, manifest: Mapping[str, Any], card: WorldCard) -> None:
+    hashes: Mapping[str, str] = manifest["sha256"]
     unlisted = [name for name in FILES if name not in hashes]
     if unlisted:
         raise CheckpointError(f"{folder / MANIFEST} must list {', '.join(unlisted)}; write the checkpoint again")
-    if card.weights_hash != _weights_hash(hashes):
+    expected = _weights_hash(hashes, manifest.get("decoder", {}))
+    if card.weights_hash != expected:
         raise CheckpointError(
-            f"weights_hash in {folder / MANIFEST} must be {_weights_hash(hashes)[:12]}..., that of the listed files, "
-            f"got {card.weights_hash[:12]}...; copy the folder again"
+            f"weights_hash in {folder / MANIFEST} must be {expected[:12]}..., that of the listed files and the decoder's "
+            f"config, got {card.weights_hash[:12]}...; copy the folder again"
         )
     for name, expected in hashes.items():
         path = folder / name

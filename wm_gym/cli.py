@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 2 a user's error, 130 stopped by Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 100x beside one busy neighbour
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 13x beside one busy neighbour
     _find_checkout()
     if arguments[:1] == ["train"]:
         from wm_gym.training.__main__ import main as train

@@ -1,7 +1,7 @@
 """An episode as a value: what `WorldModelEnv.clone_state` gives, `restore_state` takes and `reset` may start from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ def as_env_state(state: Any, model: WorldModel) -> EnvState:
         model: the env's.
 
     Returns:
-        The state itself, or one that begins an episode in the given `WorldState`.
+        The state, or one that begins an episode in the given `WorldState`; on the model's device.
 
     Raises:
         ValueError: it is no state, holds more than one world, or is of another checkpoint.
@@ -64,6 +64,7 @@ def as_env_state(state: Any, model: WorldModel) -> EnvState:
             f"state must be of this checkpoint ({model.card.weights_hash}), got one of {world_state.weights_hash}; "
             "make the env with the checkpoint that it was saved from"
         )
+    world_state = world_state.to(model.device)
     if isinstance(state, EnvState):
-        return state
+        return replace(state, world_state=world_state)
     return EnvState(world_state=world_state, ended=False, elapsed_steps=0)

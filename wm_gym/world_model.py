@@ -39,7 +39,7 @@ class StepOutput:
         termination_probability: what `terminated` was thresholded from, at 0.5.
         uncertainty: largest root-mean-square difference of a latent cell between what the decoder drew and its
             re-encoded frames; 0 where the picture is one that the autoencoder knows.
-        latencies: seconds spent in each stage.
+        latencies: wall seconds spent in each stage; on a GPU those of launching its kernels, which run on meanwhile.
     """
 
     frames: UInt8[Tensor, "batch frames height width 3"]

@@ -99,6 +99,10 @@ class WorldState:
         tensors = self.tensors() | {"seeds": torch.tensor(checked, dtype=torch.int64, device=self.seeds.device)}
         return _unflatten(self.weights_hash, tensors)
 
+    def to(self, device: torch.device | str) -> "WorldState":
+        """The same worlds on `device`; tensors that are there already are shared."""
+        return _unflatten(self.weights_hash, {name: tensor.to(device) for name, tensor in self.tensors().items()})
+
     @staticmethod
     def cat(states: Sequence["WorldState"]) -> "WorldState":
         """The worlds of all states in one batch.

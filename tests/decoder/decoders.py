@@ -55,7 +55,7 @@ def random_decoder(
 def scatter(module: torch.nn.Module) -> None:
     """Moves every parameter by noise: libraries initialise norms to 1 and biases to 0, which would hide mistakes."""
     for parameter in module.parameters():
-        parameter += 0.2 * torch.randn(parameter.shape)
+        parameter.add_(0.2 * torch.randn(parameter.shape))
 
 
 def make_rotary_exact(decoder: VideoDecoder) -> None:

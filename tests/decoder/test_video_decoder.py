@@ -1,5 +1,6 @@
 """The decoder is diffusers' own transformer, and its cached steps are its masked pass."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -141,6 +142,13 @@ def test_step_leaves_the_given_cache_as_it_is() -> None:
     assert torch.equal(cache.keys, keys)
     assert torch.equal(cache.values, values)
     assert cache.chunks.tolist() == [1, 1]
+
+
+def test_a_pass_leaves_no_tensor_of_its_graph_behind() -> None:
+    decoder = random_decoder(window_chunks=2)
+    segment = random_segment(decoder, batch_size=1, num_chunks=2)
+    decoder(segment.noisy, segment.last, segment.sigmas, segment.latent_state)
+    copy.deepcopy(decoder)  # refuses tensors that belong to a graph
 
 
 @torch.no_grad()

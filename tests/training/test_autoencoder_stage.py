@@ -82,7 +82,7 @@ def test_loss_is_a_function_of_iteration_and_generator(dataset: Dataset) -> None
 
 def test_gradient_reaches_every_weight(dataset: Dataset) -> None:
     stage = make_stage(dataset)
-    loss_of(stage).backward()  # type: ignore[no-untyped-call]
+    loss_of(stage).backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in stage.module.parameters())
 
 
@@ -108,7 +108,7 @@ def test_a_few_dozen_iterations_lower_the_loss_tenfold(dataset: Dataset) -> None
     for iteration in range(60):
         optimizer.zero_grad()
         loss = loss_of(stage, iteration, seed=iteration)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
     assert sum(losses[-5:]) < 0.1 * sum(losses[:5])

@@ -93,6 +93,13 @@ def test_resume_with_another_size_is_refused(data: Path, autoencoder: Path, tmp_
         other.run(progress=False)
 
 
+def test_resume_with_other_data_is_refused(data: Path, autoencoder: Path, tmp_path: Path) -> None:
+    train_world_model(data, autoencoder, tmp_path / "run").run(progress=False)
+    other = tiny_dataset(tmp_path / "other", chunk_frames=1, num_episodes=3).folder
+    with pytest.raises(TrainingError, match="must keep the configuration.*data "):
+        train_world_model(other, autoencoder, tmp_path / "run").run(progress=False)
+
+
 def test_missing_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nowhere"):
         train_autoencoder(tmp_path / "nowhere", tmp_path / "output").run(progress=False)

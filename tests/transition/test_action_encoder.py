@@ -49,5 +49,6 @@ def test_gradient_reaches_the_used_embeddings_alone() -> None:
     network = encoder()
     ids, real = tokenize(TOKENIZER, ["turn left", "no"])
     network(ids, real).square().sum().backward()
+    assert network.embedding.weight.grad is not None
     used = network.embedding.weight.grad.abs().amax(dim=1) > 0
     assert sorted(used.nonzero().flatten().tolist()) == sorted(set(ids[real].tolist()))

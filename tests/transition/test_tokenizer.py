@@ -2,7 +2,9 @@
 
 import string
 
-from wm_gym.transition.tokenizer import START, tokenize, train_tokenizer
+import pytest
+
+from wm_gym.transition.tokenizer import START, fold, tokenize, train_tokenizer
 
 TEXTS = ("turn left", "turn right", "go forward", "")
 
@@ -30,13 +32,23 @@ def test_every_printable_text_survives_the_round_trip() -> None:
     tokenizer = train_tokenizer(TEXTS)
     for text in (string.printable, "go forward", "!" * 256):
         ids, _ = tokenize(tokenizer, [text])
-        assert tokenizer.decode(ids[0, 1:].tolist()).lstrip(" ") == text.lstrip(" ")
+        assert tokenizer.decode(ids[0, 1:].tolist()).lstrip(" ") == fold(text)
 
 
 def test_different_texts_have_different_ids() -> None:
     tokenizer = train_tokenizer(TEXTS)
-    rows = {tuple(tokenize(tokenizer, [text])[0][0].tolist()) for text in (*TEXTS, "turn  left", "Turn left", " ")}
-    assert len(rows) == len(TEXTS) + 3
+    rows = {tuple(tokenize(tokenizer, [text])[0][0].tolist()) for text in (*TEXTS, "turnleft", "turn left.")}
+    assert len(rows) == len(TEXTS) + 2
+
+
+@pytest.mark.parametrize("text", ["Turn Left", " turn  left", "turn left\n"])
+def test_case_and_surplus_spaces_do_not_matter(text: str) -> None:
+    tokenizer = train_tokenizer(TEXTS)
+    assert tokenize(tokenizer, [text])[0].tolist() == tokenize(tokenizer, ["turn left"])[0].tolist()
+
+
+def test_case_of_the_training_texts_does_not_matter() -> None:
+    assert train_tokenizer(["TURN LEFT"]).get_vocab() == train_tokenizer(["turn left"]).get_vocab()
 
 
 def test_order_and_repeats_of_the_texts_do_not_matter() -> None:

@@ -4,6 +4,7 @@ An episode's file is written whole (temporary file, fsync, rename) before its in
 moment leaves at most one file that the index does not know. Reading needs the index and all its files whole.
 """
 
+import hashlib
 import os
 import zlib
 from collections import Counter
@@ -122,6 +123,12 @@ class Dataset:
     def action_texts(self) -> tuple[str, ...]:
         """The distinct action texts, sorted; a `SegmentBatch` holds indices into them."""
         return tuple(sorted({text for entry in self.entries for text in entry.action_counts}))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the manifest and of every episode's checksum: equal for equal data."""
+        parts = [self.manifest.to_json(), *(f"{entry.file} {entry.crc32:08x}" for entry in self.entries)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def summary(self) -> DatasetSummary:
         """Counts episodes, steps, ends and actions from the index, without decoding an episode."""

@@ -184,6 +184,8 @@ class VideoDecoder(nn.Module):
         }
         stacked = torch.cat([inputs[name] for name in self.config.input_channels], dim=2).transpose(1, 2)
         (output,) = self.transformer(stacked, 1000 * sigmas, latent_state, return_dict=False)
+        for processor in self._processors:
+            processor.context = ChunkContext(num_chunks=1)  # would keep the cache and the graph of this pass alive
         return output.transpose(1, 2)
 
     def _window_rotary(self, noisy: Tensor) -> tuple[Tensor, Tensor]:

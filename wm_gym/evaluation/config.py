@@ -16,7 +16,7 @@ class FidelityConfig:
         horizon: Steps of each rollout; at least 1.
         seed: Every layout, policy and dream is a function of it.
         twin: Gymnasium id of the real twin, as for `gym.make`.
-        split: The twin's layouts to start from; "test" are those that no recording for training holds.
+        split: The twin's layouts to start from; an episode on "train" never starts from one of "test".
         policies: Who acts in the twin, as "module:factory" of `(env, rng) -> (observation -> text)`. Rollout i takes
             number i modulo their count. The explorer works keys, doors and boxes and never ends an episode; the
             expert reaches goals.

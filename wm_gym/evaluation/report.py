@@ -1,7 +1,6 @@
 """What an evaluation found: numbers for JSON, a table for a terminal, strips of failures for the eye."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from wm_gym.data.durable_writes import write_whole
 from wm_gym.evaluation.config import FidelityConfig
 from wm_gym.evaluation.drift import DriftCounts
 from wm_gym.evaluation.events import EventCounts
@@ -135,9 +135,7 @@ class FidelityReport:
             path: The file; its folder is made where missing.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        write_whole(path, (json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n").encode())
 
     def _at(self, curve: np.ndarray) -> dict[str, Any]:
         """Picks the reported horizons out of a curve over steps 1..H."""

@@ -39,11 +39,11 @@ class TrainAutoencoder:
 
     def run(self, progress: bool = True) -> TrainResult:
         """Train; returns how it ended."""
-        sampler = SegmentSampler(
-            Dataset.open(self.data), num_rounds=1, batch_size=self.stage.batch_size, seed=self.loop.seed
-        )
+        dataset = Dataset.open(self.data)
+        sampler = SegmentSampler(dataset, num_rounds=1, batch_size=self.stage.batch_size, seed=self.loop.seed)
         stage = AutoencoderStage(PatchAutoencoder.build(self.shape), sampler, self.stage)
-        return train(stage, self.loop, self.output, stage_config=stage.describe(), progress=progress)
+        described = {**stage.describe(), "data": dataset.fingerprint}
+        return train(stage, self.loop, self.output, stage_config=described, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class TrainWorldModel:
     size: WorldModelSize = field(default_factory=WorldModelSize)
     stage: WorldModelStageConfig = field(default_factory=WorldModelStageConfig)
     loop: LoopConfig = field(
-        default_factory=lambda: LoopConfig(num_iterations=20000, learning_rate=1e-3, warmup_iterations=300)
+        default_factory=lambda: LoopConfig(num_iterations=8500, learning_rate=1e-3, warmup_iterations=300)
     )
 
     def run(self, progress: bool = True) -> TrainResult:
@@ -80,7 +80,7 @@ class TrainWorldModel:
             event_fraction=self.stage.event_fraction,
         )
         stage = WorldModelStage(model, sampler, self.stage)
-        described = {**stage.describe(), "size": asdict(self.size)}
+        described = {**stage.describe(), "size": asdict(self.size), "data": dataset.fingerprint}
         return train(stage, self.loop, self.output, stage_config=described, progress=progress)
 
 

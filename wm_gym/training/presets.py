@@ -30,7 +30,8 @@ class WorldModelSize:
     Attributes:
         transition_width: width of the language model.
         transition_layers: layers of the language model.
-        history_rounds: past rounds it remembers.
+        history_rounds: past rounds it remembers. Training on segments of `num_rounds` shows it `num_rounds - 1`.
+        sink_rounds: how many of them are a world's first rounds, never evicted.
         decoder_width: width of the diffusion transformer.
         decoder_layers: its layers.
         decoder_heads: its attention heads.
@@ -43,7 +44,8 @@ class WorldModelSize:
 
     transition_width: int = 128
     transition_layers: int = 2
-    history_rounds: int = 4
+    history_rounds: int = 3
+    sink_rounds: int = 0
     decoder_width: int = 128
     decoder_layers: int = 4
     decoder_heads: int = 4
@@ -76,6 +78,7 @@ class _Shapes:
             num_action_tokens=num_action_tokens,
             num_state_tokens=self.size.num_state_tokens,
             history_rounds=self.size.history_rounds,
+            sink_rounds=self.size.sink_rounds,
         )
 
     def decoder(self) -> VideoDecoderConfig:

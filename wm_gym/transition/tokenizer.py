@@ -1,4 +1,7 @@
-"""Action texts to token ids: a byte-level BPE, so that every printable text has a code and nothing is unknown."""
+"""Action texts to token ids: a byte-level BPE, so that every printable text has a code and nothing is unknown.
+
+Case and surplus spaces carry no meaning, as in the real twins.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,6 +11,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 START = "<action>"  # opens every text, so that "" has a token too
+
+
+def fold(text: str) -> str:
+    """The text in lower case, its words one space apart."""
+    return " ".join(text.lower().split())
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 512) -> Tokenizer:
@@ -26,15 +34,15 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 512) -> Tokeniz
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(sorted(set(texts)), trainer)
+    tokenizer.train_from_iterator(sorted({fold(text) for text in texts}), trainer)
     return tokenizer
 
 
 def tokenize(
     tokenizer: Tokenizer, texts: Sequence[str]
 ) -> tuple[Int64[Tensor, "texts length"], Bool[Tensor, "texts length"]]:
-    """Token ids padded to the longest text, and which of them are real."""
-    rows = [[tokenizer.token_to_id(START), *tokenizer.encode(text).ids] for text in texts]
+    """Token ids of the folded texts, padded to the longest, and which of them are real."""
+    rows = [[tokenizer.token_to_id(START), *tokenizer.encode(fold(text)).ids] for text in texts]
     ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
     real = torch.zeros_like(ids, dtype=torch.bool)
     for index, row in enumerate(rows):
