@@ -249,8 +249,8 @@ def _verify(folder: Path, manifest: Mapping[str, Any], card: WorldCard) -> None:
     expected = _weights_hash(hashes, manifest.get("decoder", {}))
     if card.weights_hash != expected:
         raise CheckpointError(
-            f"weights_hash in {folder / MANIFEST} must be {expected[:12]}..., that of the listed files and the decoder's "
-            f"config, got {card.weights_hash[:12]}...; copy the folder again"
+            f"weights_hash in {folder / MANIFEST} must be {expected[:12]}..., that of the listed files and the "
+            f"decoder's config, got {card.weights_hash[:12]}...; copy the folder again"
         )
     for name, expected in hashes.items():
         path = folder / name
