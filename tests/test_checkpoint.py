@@ -19,13 +19,13 @@ from wm_gym.checkpoint import (
     FILES,
     SHIPPED,
     CheckpointError,
-    WorldCard,
     locate,
     read_card,
     read_checkpoint,
     shipped_names,
     update_card,
 )
+from wm_gym.world_card import WorldCard
 from wm_gym.world_model import WorldModel
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -216,12 +216,28 @@ def test_other_format_version_is_refused(folder: Path, version: object) -> None:
         lambda card: card.update(unheard_of=1),
         lambda card: card.update(frame_size=3),
         lambda card: card.update(action_phrases=[]),
+        lambda card: card.update(action_phrases={"go left": "go left"}),
+        lambda card: card.update(action_phrases={"go left": []}),
+        lambda card: card.update(key_map=["left"]),
+        lambda card: card.update(frame_size=["a", "b"]),
+        lambda card: card.update(chunk_frames=None),
+        lambda card: card.update(render_fps=0),
+        lambda card: card.update(reward_range=[1]),
+        lambda card: card.update(temperature="hot"),
+        lambda card: card.update(num_denoising_steps=1.5),
+        lambda card: card.update(weights_hash=None),
+        lambda card: card.update(world=3),
     ],
-    ids=["missing", "unknown", "size", "phrases"],
 )
 def test_bad_card_is_refused(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     change_manifest(folder, lambda manifest: change(manifest["card"]))
     assert f"card in {folder / 'world_model.json'} must be a world's card, got" in refusal(folder)
+
+
+@pytest.mark.parametrize(("name", "value"), [("frame_size", [64, 32]), ("chunk_frames", 2)])
+def test_card_that_misfits_the_networks_is_refused(folder: Path, name: str, value: object) -> None:
+    change_manifest(folder, lambda manifest: manifest["card"].update({name: value}))
+    assert f"{name} in {folder / 'world_model.json'} must be" in refusal(folder)
 
 
 def test_bad_decoder_config_is_refused(folder: Path) -> None:

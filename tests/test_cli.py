@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -127,6 +128,26 @@ def test_record_names_discrete_actions(tmp_path: Path) -> None:
         "wait",
         "stay",
     }
+
+
+def test_record_names_values_of_box_actions(tmp_path: Path) -> None:
+    arguments = ["record", "--env", "MountainCarContinuous-v0", "--env-kwargs", '{"render_mode": "rgb_array"}']
+    arguments += ["--action-texts", '["push left", "push right"]', "--action-values", "[[-1], [1]]"]
+    policy = "tests.test_cli:push"
+    rest = ["--policy", policy, "--episodes", "1", "--max-steps", "2", "--frame-size", "8", "16"]
+    assert run(*arguments, *rest, "--output", tmp_path / "data") == 0
+    assert Dataset.open(tmp_path / "data").action_texts == ("push right",)
+
+
+def push(env: object, rng: object) -> Callable[[object], int]:
+    """A policy for the test above."""
+    return lambda observation: 1
+
+
+def test_record_says_which_env_takes_no_such_argument(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["record", "--env", "CartPole-v1", "--env-kwargs", '{"legs": 4}', "--episodes", "1"]
+    assert run(*arguments, "--output", tmp_path / "data") == 2
+    assert "env_kwargs must be arguments that CartPole-v1 takes, got {'legs': 4}" in capsys.readouterr().err
 
 
 def test_train_hands_over_to_training(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

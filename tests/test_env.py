@@ -9,6 +9,7 @@ import torch
 from gymnasium.error import ResetNeeded
 
 from tests.endless_worlds import TEXTS, live, set_termination_logit, write_endless_checkpoint
+from tests.production import unchecked
 from tests.worlds import FRAME_SIZE
 from wm_gym.env import WorldModelEnv
 from wm_gym.keys import key_codes
@@ -218,16 +219,19 @@ def test_bad_action_is_a_clear_error_and_changes_nothing(env: WorldModelEnv, cas
 
 BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "render mode": ({"render_mode": "ansi"}, "render_mode must be None or 'rgb_array', got 'ansi'"),
-    "denoising steps": ({"num_denoising_steps": 0}, "num_denoising_steps must be at least 1, got 0"),
-    "temperature": ({"temperature": -1.0}, "temperature must be at least 0, got -1.0"),
-    "uncertainty": ({"max_uncertainty": float("nan")}, "max_uncertainty must be at least 0, got nan"),
+    "denoising steps": ({"num_denoising_steps": 0}, "num_denoising_steps must be an integer and at least 1, got 0"),
+    "half a denoising step": ({"num_denoising_steps": 1.5}, "num_denoising_steps must be an integer .*got 1.5"),
+    "temperature": ({"temperature": -1.0}, "temperature must be a finite number and at least 0, got -1.0"),
+    "temperature in words": ({"temperature": "hot"}, "temperature must be a finite number .*got 'hot'"),
+    "uncertainty": ({"max_uncertainty": float("nan")}, "max_uncertainty must be a finite number .*got nan"),
+    "device": ({"device": "abacus"}, "device must be one that torch has here, got 'abacus'"),
 }
 
 
 @pytest.mark.parametrize("case", BAD_ARGUMENTS)
 def test_bad_argument_is_a_clear_error(checkpoint: Path, case: str) -> None:
     arguments, message = BAD_ARGUMENTS[case]
-    with pytest.raises(ValueError, match=message):
+    with unchecked(), pytest.raises(ValueError, match=message):
         WorldModelEnv(checkpoint=checkpoint, **arguments)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.endless_worlds import TEXTS, live, write_endless_checkpoint
+from tests.production import unchecked
 from tests.worlds import FRAME_SIZE
 from wm_gym.env import WorldModelEnv
 
@@ -68,7 +69,7 @@ def test_reset_takes_the_name_of_its_own_world(env: WorldModelEnv) -> None:
     env.reset(options={"world": "slide"})
 
 
-BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
+BAD_OPTIONS: dict[str, tuple[Any, str]] = {
     "size": ({"frames": START[:, :8]}, r"frames must have the shape .*got \(1, 8, 32, 3\); resize"),
     "channels first": ({"frames": START[0].transpose(2, 0, 1)}, r"got \(3, 32, 32\); resize"),
     "clip": ({"frames": np.concatenate([START] * 3)}, r"got \(3, 32, 32, 3\); choose .*frames\[-1:\]"),
@@ -81,6 +82,10 @@ BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown option": ({"frame": START}, "options must be among frames, state, index, episode, world, got 'frame'"),
     "two starts": ({"index": 0, "frames": START}, "options must name one start, got frames and index"),
     "unknown world": ({"world": "pong"}, "world must be 'slide', got 'pong'"),
+    "options in a list": ([0], r"options must be a dict .*got \[0\]"),
+    "nothing in a list": ([], r"options must be a dict .*got \[\]"),
+    "names of two kinds": ({1: 2, "frame": 3}, "got 1, 'frame'"),
+    "ragged": ({"frames": [[1, 2], [3]]}, "frames must be an image or a clip, got .*NumPy array"),
     "no state": ({"state": 5}, "state must be an EnvState or a WorldState, got int"),
 }
 
@@ -91,6 +96,6 @@ def test_bad_option_is_a_clear_error_and_changes_nothing(env: WorldModelEnv, cas
     env.reset(seed=0)
     expected = live(env, TEXTS)
     env.reset(seed=0)
-    with pytest.raises(ValueError, match=message):
+    with unchecked(), pytest.raises(ValueError, match=message):
         env.reset(seed=9, options=options)
     assert live(env, TEXTS) == expected

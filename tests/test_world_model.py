@@ -363,3 +363,26 @@ def test_bad_number_of_denoising_steps_is_refused(model: WorldModel, number: int
 
 def test_latents_have_one_cell_a_tile(model: WorldModel) -> None:
     assert start(model).latents.shape == (2, model.card.chunk_frames, 4, TILES, TILES)
+
+
+def test_frames_of_the_output_are_the_callers_own(model: WorldModel) -> None:
+    state, output = model.step(start(model), ["", ""])
+    before = state.frames.clone()
+    output.frames.zero_()
+    assert torch.equal(state.frames, before)
+
+
+@pytest.mark.parametrize("name", ["latents", "observation_tokens", "transition.keys", "decoder.values", "rounds"])
+def test_state_with_a_changed_tensor_is_refused(model: WorldModel, name: str) -> None:
+    state = start(model)
+    with unchecked():
+        part, _, leaf = name.rpartition(".")
+        wrong = {leaf: state.tensors()[name].double()}
+        changed = replace(state, **({part: replace(getattr(state, part), **wrong)} if part else wrong))
+        with pytest.raises(ValueError, match=re.escape(f"{name} of the state must be ")):
+            model.step(changed, ["", ""])
+
+
+def test_what_is_no_state_is_refused(model: WorldModel) -> None:
+    with unchecked(), pytest.raises(ValueError, match="state must be a WorldState, got str; take one from"):
+        model.step("state", ["", ""])  # type: ignore[arg-type]

@@ -221,3 +221,23 @@ def test_numpy_seeds_are_accepted(state: WorldState) -> None:
 
 def test_largest_seed_is_accepted(state: WorldState) -> None:
     assert state.reseed([2**63 - 1, 0, 0]).seeds.tolist() == [2**63 - 1, 0, 0]
+
+
+def test_arrays_of_indices_are_accepted(state: WorldState) -> None:
+    with unchecked():
+        assert_same(state.select(np.array([2, 0])), state.select([2, 0]))
+
+
+@pytest.mark.parametrize("indices", [[True], [0.0], [[0]], 0, "0", None])
+def test_indices_that_are_no_list_of_integers_are_refused(state: WorldState, indices: list[int]) -> None:
+    with unchecked(), pytest.raises(ValueError, match="indices must be a non-empty list within 0..2, got"):
+        state.select(indices)
+
+
+@pytest.mark.parametrize("name", ["rounds", "latents", "transition.keys"])
+def test_file_with_tensors_of_two_batches_is_refused(state: WorldState, tmp_path: Path, name: str) -> None:
+    tensors = {**state.tensors(), name: state.tensors()[name][:2]}
+    metadata = {"format_version": "1", "weights_hash": state.weights_hash}
+    save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, tmp_path / "state", metadata)
+    with unchecked(), pytest.raises(ValueError, match="must hold tensors of one batch"):
+        WorldState.load(tmp_path / "state")

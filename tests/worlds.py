@@ -10,10 +10,10 @@ import torch
 from jaxtyping import UInt8
 
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
-from wm_gym.checkpoint import WorldCard
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.recording import random_policy, record
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
+from wm_gym.world_card import WorldCard
 from wm_gym.world_model import WorldModel
 
 TILES = 4  # a side

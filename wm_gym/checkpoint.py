@@ -7,7 +7,7 @@ missing file is one clear error and never a wrong world.
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from wm_gym.encoder.observation_encoder import ObservationEncoder
 from wm_gym.transition.action_encoder import ActionEncoder
 from wm_gym.transition.heads import Heads
 from wm_gym.transition.transition import Transition
+from wm_gym.world_card import WorldCard
 
 FORMAT_VERSION = 1
 MANIFEST = "world_model.json"
@@ -35,37 +36,6 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file, the rule and the next step."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorldCard:
-    """What a checkpoint says of itself.
-
-    Attributes:
-        world: name of the world.
-        frame_size: (height, width) of a frame in pixels.
-        chunk_frames: frames that one step returns.
-        render_fps: frames a second at which the world looks natural.
-        action_phrases: for each action its phrasings, the canonical one first.
-        key_map: keyboard key -> action text.
-        reward_range: smallest and largest reward of a step.
-        num_denoising_steps: default decoder calls a step.
-        temperature: default scale of the initial noise.
-        metrics: what evaluation measured.
-        weights_hash: SHA-256 over weights, configs and tokenizer; filled in when it is written.
-    """
-
-    world: str
-    frame_size: tuple[int, int]
-    chunk_frames: int
-    render_fps: int
-    action_phrases: Mapping[str, tuple[str, ...]]
-    key_map: Mapping[str, str]
-    reward_range: tuple[float, float]
-    num_denoising_steps: int = 1
-    temperature: float = 1.0
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    weights_hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,6 +145,7 @@ def read_checkpoint(name_or_folder: str | Path) -> Parts:
         name: _load_weights(folder / name, _build(folder / name, cls)) for name, cls in CLASSES.items()
     }
     decoder_config = _decoder_config(folder, manifest)
+    _check_card(folder, card, decoder_config, networks["autoencoder"])
     decoder = _build(folder / "decoder", lambda **transformer: VideoDecoder(decoder_config, transformer))
     _load_weights(folder / "decoder", decoder.transformer)
     return Parts(
@@ -205,7 +176,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         version, _, _ = manifest["format_version"], manifest["card"], manifest["sha256"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{folder / MANIFEST} must be a whole manifest, got {error!r}; copy it again") from error
     if version != FORMAT_VERSION:
         raise CheckpointError(
@@ -217,11 +188,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _card(folder: Path, manifest: dict[str, Any]) -> WorldCard:
     try:
-        values = dict(manifest["card"])
-        values["frame_size"] = tuple(values["frame_size"])
-        values["reward_range"] = tuple(values["reward_range"])
-        values["action_phrases"] = {name: tuple(phrases) for name, phrases in values["action_phrases"].items()}
-        return WorldCard(**values)
+        values = _with_tuples(manifest["card"])
+        return WorldCard(**{**values, "action_phrases": _with_tuples(values["action_phrases"])})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
             f"card in {folder / MANIFEST} must be a world's card, got {error!r}; copy it again"
@@ -239,6 +207,17 @@ def _decoder_config(folder: Path, manifest: dict[str, Any]) -> VideoDecoderConfi
         raise CheckpointError(
             f"decoder in {folder / MANIFEST} must be a decoder's config, got {error!r}; copy it again"
         ) from error
+
+
+def _check_card(folder: Path, card: WorldCard, decoder: VideoDecoderConfig, autoencoder: PatchAutoencoder) -> None:
+    """The card is not hashed: what the networks know as well must be the same there."""
+    frame_size = tuple(cells * autoencoder.patch_size for cells in decoder.latent_size)
+    for name, expected in (("frame_size", frame_size), ("chunk_frames", decoder.chunk_frames)):
+        if getattr(card, name) != expected:
+            raise CheckpointError(
+                f"{name} in {folder / MANIFEST} must be {expected} as in the networks, got {getattr(card, name)}; "
+                "copy it again"
+            )
 
 
 def _verify(folder: Path, manifest: Mapping[str, Any], card: WorldCard) -> None:
@@ -259,7 +238,7 @@ def _verify(folder: Path, manifest: Mapping[str, Any], card: WorldCard) -> None:
         found = _sha256(path)
         if found != expected:
             raise CheckpointError(
-                f"{path} must have SHA-256 {expected[:12]}..., got {found[:12]}... "
+                f"{path} must have SHA-256 {str(expected)[:12]}..., got {found[:12]}... "
                 f"({path.stat().st_size} bytes): it is cut or changed; copy the folder again"
             )
 

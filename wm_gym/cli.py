@@ -60,7 +60,9 @@ class Record:
         seed: reset seed of the first episode; episode i has seed + i.
         max_steps: cut longer episodes; by default the env decides.
         env_kwargs: arguments for gym.make, as JSON: '{"layout": "doorkey"}'.
-        action_texts: for envs with Discrete actions: JSON list with the text (or a list of phrasings) of every action.
+        action_texts: for envs whose actions are no texts: JSON list with the text (or a list of phrasings) of every
+            action, the lowest first.
+        action_values: for envs with Box actions: JSON list with the value behind each of these texts.
         frame_size: height and width to resize frames to; by default they stay as they are.
     """
 
@@ -72,6 +74,7 @@ class Record:
     max_steps: int | None = None
     env_kwargs: str = "{}"
     action_texts: str | None = None
+    action_values: str | None = None
     frame_size: tuple[int, int] | None = None
 
     def run(self) -> None:
@@ -80,14 +83,18 @@ class Record:
 
         kwargs = _parse_json("env_kwargs", self.env_kwargs, dict)
         texts = None if self.action_texts is None else _parse_json("action_texts", self.action_texts, list)
+        values = None if self.action_values is None else _parse_json("action_values", self.action_values, list)
+        env = _make_env(self.env, kwargs)
+        first = int(env.action_space.start) if isinstance(env.action_space, gym.spaces.Discrete) else 0
         dataset = record(
-            gym.make(self.env, **kwargs),
+            env,
             load_policy(self.policy),
             output=self.output,
             num_episodes=self.episodes,
             seed=self.seed,
             max_steps=self.max_steps,
-            action_texts=None if texts is None else dict(enumerate(texts)),
+            action_texts=None if texts is None else dict(enumerate(texts, start=first)),
+            action_values=values,
             frame_size=self.frame_size,
         )
         print(f"{len(dataset)} episodes in {self.output}")
@@ -182,6 +189,18 @@ def _outcome(report: DreamReport) -> str:
     if not report.missing_twin:
         line += f", real reward {report.returns[1]:g}, the true state on {report.num_same} of {steps} dreamed frames"
     return line
+
+
+def _make_env(name: str, arguments: dict[str, Any]) -> gym.Env[Any, Any]:
+    """Make the env to record.
+
+    Raises:
+        ValueError: it takes other arguments.
+    """
+    try:
+        return gym.make(name, **arguments)
+    except TypeError as error:
+        raise ValueError(f"env_kwargs must be arguments that {name} takes, got {arguments} ({error})") from error
 
 
 def _parse_json(name: str, text: str, kind: type) -> Any:

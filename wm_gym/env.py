@@ -85,7 +85,7 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
         )
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
-        _check_at_least("num_denoising_steps", num_denoising_steps, 1)
+        _check_at_least("num_denoising_steps", num_denoising_steps, 1, whole=True)
         _check_at_least("temperature", temperature, 0)
         _check_at_least("max_uncertainty", max_uncertainty, 0)
         self.render_mode = render_mode
@@ -143,7 +143,7 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
         Raises:
             ValueError: the options do not fit. The env stays as it was.
         """
-        options = options or {}
+        options = {} if options is None else options
         check_options(options)
         self._check_world(options.get("world"))
         rules = StartRules(chunk_shape=self.observation_space.shape or (), num_starts=len(self.model.starts))
@@ -292,11 +292,13 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
             )
 
 
-def _check_at_least(name: str, value: int | float | None, least: int) -> None:
+def _check_at_least(name: str, value: Any, least: int, *, whole: bool = False) -> None:
     """Check an optional number.
 
     Raises:
-        ValueError: it is below `least` or not a finite number.
+        ValueError: it is of another kind, below `least` or not finite.
     """
-    if value is not None and not (math.isfinite(value) and value >= least):
-        raise ValueError(f"{name} must be at least {least}, got {value}; leave it out for the default")
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if value is not None and not (isinstance(value, kinds) and math.isfinite(value) and value >= least):
+        noun = "an integer" if whole else "a finite number"
+        raise ValueError(f"{name} must be {noun} and at least {least}, got {value!r}; leave it out for the default")

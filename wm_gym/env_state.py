@@ -64,6 +64,7 @@ def as_env_state(state: Any, model: WorldModel) -> EnvState:
             f"state must be of this checkpoint ({model.card.weights_hash}), got one of {world_state.weights_hash}; "
             "make the env with the checkpoint that it was saved from"
         )
+    model.check_state(world_state)
     world_state = world_state.to(model.device)
     if isinstance(state, EnvState):
         return replace(state, world_state=world_state)

@@ -29,9 +29,11 @@ def check_options(options: dict[str, Any]) -> None:
     """Check the names of the options.
 
     Raises:
-        ValueError: an unknown option, or more than one source of the start.
+        ValueError: no dict, an unknown option, or more than one source of the start.
     """
-    unknown = sorted(set(options) - set(OPTIONS))
+    if not isinstance(options, dict):
+        raise ValueError(f'options must be a dict such as {{"index": 0}}, got {options!r}')
+    unknown = [name for name in options if name not in OPTIONS]
     if unknown:
         raise ValueError(f"options must be among {', '.join(OPTIONS)}, got {', '.join(map(repr, unknown))}")
     sources = [name for name in _SOURCES if options.get(name) is not None]
@@ -53,7 +55,10 @@ def check_frames(frames: Any, rules: StartRules) -> Chunk:
     Raises:
         ValueError: another dtype, shape or size.
     """
-    array = np.asarray(frames)
+    try:
+        array = np.asarray(frames)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors on a GPU
+        raise ValueError(f"frames must be an image or a clip, got {error}; pass it as a NumPy array") from error
     time, height, width, _ = rules.chunk_shape
     if array.dtype != np.uint8:
         raise ValueError(f"frames must be uint8 in [0, 255], got {_describe(array)}; {_dtype_advice(array)}")

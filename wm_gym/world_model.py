@@ -18,10 +18,11 @@ from jaxtyping import Bool, Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wm_gym.checkpoint import Parts, WorldCard, read_checkpoint, write_checkpoint
+from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
 from wm_gym.decoder.sampling import sample_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.transition.tokenizer import tokenize
+from wm_gym.world_card import WorldCard
 from wm_gym.world_state import WorldState, check_seeds
 
 MAX_ACTION_LENGTH = 256
@@ -103,6 +104,7 @@ class WorldModel(nn.Module):
         self.heads = parts.heads
         self.decoder = parts.decoder
         self._action_tokens: dict[str, Tensor] = {}
+        self._state_layout: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
 
     @classmethod
     def from_pretrained(cls, name_or_folder: str | Path, device: str = "cpu") -> "WorldModel":
@@ -110,8 +112,15 @@ class WorldModel(nn.Module):
 
         Raises:
             CheckpointError: no such checkpoint, or one that is cut, changed or incomplete.
+            ValueError: a device that torch cannot use here.
         """
-        return cls(read_checkpoint(name_or_folder)).to(device).eval()
+        model = cls(read_checkpoint(name_or_folder))
+        try:
+            return model.to(device).eval()
+        except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch says it in all three ways
+            raise ValueError(
+                f"device must be one that torch has here, got {device!r} ({error}); device='cpu' always is"
+            ) from error
 
     def save_pretrained(self, folder: str | Path) -> WorldCard:
         """Write a checkpoint folder and return its card with the weights' hash."""
@@ -212,7 +221,7 @@ class WorldModel(nn.Module):
             decoder=decoder,
         )
         output = StepOutput(
-            frames=frames,
+            frames=frames.clone(),  # the caller may write to them; the state keeps its own
             reward=self.heads.reward(reward_logits),
             terminated=probability > 0.5,
             termination_probability=probability,
@@ -220,6 +229,29 @@ class WorldModel(nn.Module):
             latencies=clock.seconds,
         )
         return next_state, output
+
+    def check_state(self, state: object) -> None:
+        """Check that a step can go on from `state`.
+
+        Raises:
+            ValueError: it is no `WorldState`, of another checkpoint, or its tensors are not those of this model.
+        """
+        if not isinstance(state, WorldState):
+            raise ValueError(f"state must be a WorldState, got {type(state).__name__}; take one from reset or load")
+        if state.weights_hash != self.card.weights_hash:
+            raise ValueError(
+                f"state must come from this checkpoint ({self.card.weights_hash[:12]}), got one of "
+                f"{state.weights_hash[:12]}; load that checkpoint or reset"
+            )
+        if not self._state_layout:
+            blank = torch.zeros(1, self.card.chunk_frames, *self.card.frame_size, 3, dtype=torch.uint8)
+            self._state_layout = _layout(self.reset(blank, seeds=[0]))
+        for name, found in _layout(state).items():
+            if found != self._state_layout[name]:
+                raise ValueError(
+                    f"{name} of the state must be {self._state_layout[name]} a world, got {found}: the state was "
+                    "changed; load it again or reset"
+                )
 
     @torch.no_grad()
     def encode_actions(self, actions: Sequence[str]) -> Float[Tensor, "batch tokens width"]:
@@ -240,6 +272,7 @@ class WorldModel(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "WorldModel":
         self._action_tokens.clear()  # they would stay on the old device, in the old dtype
+        self._state_layout.clear()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
@@ -247,6 +280,8 @@ class WorldModel(nn.Module):
         """The schedule and the scale of the initial noise, the card's where the caller names none."""
         steps = self.card.num_denoising_steps if num_denoising_steps is None else num_denoising_steps
         scale = self.card.temperature if temperature is None else temperature
+        if not isinstance(steps, int | np.integer):
+            raise ValueError(f"num_denoising_steps must be an integer and at least 1, got {steps!r}")
         if not 0 <= scale < math.inf:
             raise ValueError(f"temperature must be at least 0 and finite, got {scale}")
         return sampling_sigmas(steps, self.decoder.config.shift), scale
@@ -264,12 +299,13 @@ class WorldModel(nn.Module):
         return copy.to(self.device)
 
     def _check_step(self, state: WorldState, actions: Sequence[str]) -> None:
-        if state.weights_hash != self.card.weights_hash:
-            raise ValueError(
-                f"state must come from this checkpoint ({self.card.weights_hash[:12]}), got one of "
-                f"{state.weights_hash[:12]}; load that checkpoint or reset"
-            )
+        self.check_state(state)
         if isinstance(actions, str) or not isinstance(actions, Sized) or len(actions) != state.batch_size:
             raise ValueError(f"actions must be a list of {state.batch_size} texts, one a world, got {actions!r}")
         for action in actions:
             check_action(action)
+
+
+def _layout(state: WorldState) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Shape and dtype of one world's share of each tensor."""
+    return {name: (tuple(tensor.shape[1:]), tensor.dtype) for name, tensor in state.tensors().items()}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -77,17 +78,18 @@ class WorldState:
             raise ValueError(f"n must be at least 1, got {n}")
         return self.select([index for index in range(self.batch_size) for _ in range(n)])
 
-    def select(self, indices: Sequence[int]) -> "WorldState":
+    def select(self, indices: Sequence[int] | NDArray[np.integer]) -> "WorldState":
         """The worlds at `indices`, in that order; an index may come more than once.
 
         Raises:
             ValueError: an index outside the batch, or none at all.
         """
-        outside = [index for index in indices if not 0 <= index < self.batch_size]
-        if outside or not indices:
-            raise ValueError(f"indices must be a non-empty list within 0..{self.batch_size - 1}, got {list(indices)}")
-        rows = torch.tensor(list(indices), device=self.seeds.device)
-        return _unflatten(self.weights_hash, {name: tensor[rows] for name, tensor in self.tensors().items()})
+        rows = np.asarray(indices)  # a plain list, or any array of integers
+        inside = rows.ndim == 1 and rows.dtype.kind in "iu" and bool(((rows >= 0) & (rows < self.batch_size)).all())
+        if not inside or not len(rows):
+            raise ValueError(f"indices must be a non-empty list within 0..{self.batch_size - 1}, got {indices!r}")
+        chosen = torch.tensor(rows.tolist(), device=self.seeds.device)
+        return _unflatten(self.weights_hash, {name: tensor[chosen] for name, tensor in self.tensors().items()})
 
     def reseed(self, seeds: Sequence[int]) -> "WorldState":
         """The same worlds with other noise from here on.
@@ -141,6 +143,9 @@ class WorldState:
         if metadata.get("format_version") != FORMAT_VERSION:
             found = metadata.get("format_version")
             raise ValueError(f"{path} must have format version {FORMAT_VERSION}, got {found}; save the state again")
+        batches = {tensor.shape[:1] for tensor in tensors.values()}
+        if len(batches) > 1 or torch.Size([]) in batches:
+            raise ValueError(f"{path} must hold tensors of one batch, got {sorted(batches)}; save the state again")
         try:
             return _unflatten(metadata["weights_hash"], tensors)
         except (KeyError, TypeError) as error:

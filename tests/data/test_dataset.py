@@ -1,7 +1,9 @@
 """Datasets: what is written comes back, and what is broken says so."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,6 +111,42 @@ def test_flipped_bit_is_found_on_reading(dataset: Dataset) -> None:
     path.write_bytes(data)
     with pytest.raises(DatasetError, match=r"000001\.npz must be .* it is corrupt; restore it or record again"):
         Dataset.open(dataset.folder)[1]
+
+
+@pytest.mark.parametrize("change", [{"num_steps": 10**6}, {"event_steps": [99]}, {"action_counts": {"fly": 5}}])
+def test_index_that_describes_another_episode_is_found_on_reading(dataset: Dataset, change: dict[str, Any]) -> None:
+    edit_index(dataset, change)
+    with pytest.raises(DatasetError, match=r"episodes\.jsonl must describe episodes/000000\.npz as it is; restore it"):
+        Dataset.open(dataset.folder)[0]
+
+
+@pytest.mark.parametrize("change", [{"file": 3}, {"crc32": None}, {"num_steps": "5"}, {"action_counts": [1]}])
+def test_index_with_values_of_another_kind(dataset: Dataset, change: dict[str, Any]) -> None:
+    edit_index(dataset, change)
+    with pytest.raises(DatasetError, match=r"episodes\.jsonl line 1: an index line must be an episode's entry"):
+        Dataset.open(dataset.folder)
+
+
+@pytest.mark.parametrize("change", [{"chunk_frames": "1"}, {"frame_size": [4, 0]}, {"world": None}, {"key_map": []}])
+def test_manifest_with_values_of_another_kind(dataset: Dataset, change: dict[str, Any]) -> None:
+    path = dataset.folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DatasetError, match=f"must be a dataset's manifest: .*{next(iter(change))}"):
+        Dataset.open(dataset.folder)
+
+
+def test_manifest_with_another_frame_size_is_found_on_reading(dataset: Dataset) -> None:
+    path = dataset.folder / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"frame_size": [64, 64]}))
+    with pytest.raises(DatasetError, match=r"manifest\.json must have the frames of episodes/000000\.npz"):
+        Dataset.open(dataset.folder)[0]
+
+
+def edit_index(dataset: Dataset, change: dict[str, Any]) -> None:
+    """Changes values of the first episode's line."""
+    path = dataset.folder / "episodes.jsonl"
+    first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([json.dumps(json.loads(first) | change), *others]) + "\n")
 
 
 def test_episode_lost_after_open(dataset: Dataset) -> None:

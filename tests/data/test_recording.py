@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from tests.production import unchecked
 from wm_gym.data.dataset import Dataset, DatasetError
 from wm_gym.data.recording import ActionTexts, random_policy, record
 
@@ -203,3 +204,16 @@ def test_unknown_action_of_a_policy_is_named(lake: Any, action: int) -> None:
 def test_number_out_of_range_is_named(tmp_path: Path, lake: Any, numbers: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(numbers))} must be at least"):
         record_lake(lake, tmp_path, **{"num_episodes": 1, **numbers})
+
+
+@pytest.mark.parametrize("text", ["влево", "a" * 257, 3, None])
+def test_text_that_a_learned_world_would_refuse_is_refused(tmp_path: Path, lake: Any, text: Any) -> None:
+    texts = {0: ["left", text], 1: "down", 2: "right", 3: "up"}
+    with unchecked(), pytest.raises(ValueError, match="action_texts must be printable ASCII .*256 characters, got"):
+        record_lake(lake, tmp_path / "none", action_texts=texts)
+    assert not (tmp_path / "none").exists()
+
+
+def test_empty_frames_are_refused(tmp_path: Path, lake: Any) -> None:
+    with pytest.raises(ValueError, match=r"frame_size must be at least 1 pixel in height and width, got \(0, 16\)"):
+        record_lake(lake, tmp_path / "none", frame_size=(0, 16))

@@ -100,6 +100,19 @@ def test_resume_with_other_data_is_refused(data: Path, autoencoder: Path, tmp_pa
         train_world_model(other, autoencoder, tmp_path / "run").run(progress=False)
 
 
+def test_resume_around_another_autoencoder_is_refused(data: Path, autoencoder: Path, tmp_path: Path) -> None:
+    train_world_model(data, autoencoder, tmp_path / "run").run(progress=False)
+    train_autoencoder(data, tmp_path / "other", num_iterations=1).run(progress=False)
+    with pytest.raises(TrainingError, match="must keep the configuration.*autoencoder "):
+        train_world_model(data, tmp_path / "other", tmp_path / "run").run(progress=False)
+
+
+def test_frames_that_do_not_divide_into_patches_are_refused(data: Path, tmp_path: Path) -> None:
+    command = TrainAutoencoder(data=data, output=tmp_path, shape=PatchAutoencoderConfig(patch_size=5))
+    with pytest.raises(ValueError, match=r"frame_size must be a multiple of 5 pixels .*got \(32, 32\); record"):
+        command.run(progress=False)
+
+
 def test_missing_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nowhere"):
         train_autoencoder(tmp_path / "nowhere", tmp_path / "output").run(progress=False)
@@ -169,3 +182,11 @@ def test_same_command_gives_the_same_weights(data: Path, autoencoder: Path, tmp_
         train_world_model(data, autoencoder, tmp_path / str(number)).run(progress=False)
         hashes.append(WorldModel.from_pretrained(tmp_path / str(number)).card.weights_hash)
     assert hashes[0] == hashes[1]
+
+
+def test_same_command_gives_the_same_autoencoder(data: Path, tmp_path: Path) -> None:
+    for number in range(2):
+        torch.manual_seed(number)
+        train_autoencoder(data, tmp_path / str(number)).run(progress=False)
+    files = [(tmp_path / str(number) / "autoencoder" / WEIGHTS).read_bytes() for number in range(2)]
+    assert files[0] == files[1]

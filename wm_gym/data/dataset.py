@@ -9,7 +9,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -107,9 +107,25 @@ class Dataset:
             got = f"{len(data)} bytes with {zlib.crc32(data):08x}"
             raise DatasetError(f"{path} must be {rule}, got {got}: it is corrupt; restore it or record again")
         try:
-            return Episode.from_bytes(data)
+            episode = Episode.from_bytes(data)
         except ValueError as error:
             raise DatasetError(f"{path} must hold an episode: {error}; restore it or record again") from error
+        self._check_described(episode, entry)
+        return episode
+
+    def _check_described(self, episode: Episode, entry: EpisodeEntry) -> None:
+        """Refuses an index or a manifest that was edited: the checksum covers the episode alone."""
+        found = EpisodeEntry.of(episode, file=entry.file, num_bytes=entry.num_bytes, crc32=entry.crc32)
+        if replace(found, total_reward=entry.total_reward) != entry:  # a sum that may be NaN, which equals nothing
+            raise DatasetError(
+                f"{self.folder / _INDEX} must describe {entry.file} as it is; restore it or record again"
+            )
+        shape = (self.manifest.chunk_frames, *self.manifest.frame_size, 3)
+        if episode.observations.shape[1:] != shape:
+            raise DatasetError(
+                f"{self.folder / _MANIFEST} must have the frames of {entry.file}, {episode.observations.shape[1:]}, "
+                f"got {shape}; restore it or record again"
+            )
 
     def __iter__(self) -> Iterator[Episode]:
         return (self[index] for index in range(len(self)))

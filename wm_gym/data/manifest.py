@@ -68,6 +68,12 @@ class Manifest:
         if values.keys() != known:
             raise ValueError(f"the names must be those of the format, got other: {sorted(values.keys() ^ known)}")
         height, width = values["frame_size"]
+        if not all(type(count) is int and count > 0 for count in (height, width, values["chunk_frames"])):
+            got = f"{values['frame_size']} and {values['chunk_frames']}"
+            raise ValueError(f"frame_size and chunk_frames must be whole numbers from 1 up, got {got}")
+        for name, kind in (("world", str), ("env_id", str), ("key_map", dict), ("render_fps", int)):
+            if not isinstance(values[name], kind):
+                raise ValueError(f"{name} must be a {kind.__name__}, got {values[name]!r}")
         phrases = {name: tuple(texts) for name, texts in values["action_phrases"].items()}
         return cls(**{**values, "frame_size": (height, width), "action_phrases": phrases})
 
@@ -138,9 +144,14 @@ class EpisodeEntry:
         """
         values: dict[str, Any] = json.loads(line)
         try:
-            return cls(**{**values, "event_steps": tuple(values["event_steps"])})
+            entry = cls(**{**values, "event_steps": tuple(values["event_steps"])})
         except (TypeError, KeyError) as error:
             raise ValueError(f"an index line must be an episode's entry, got {line[:80]!r}") from error
+        counts = (entry.num_bytes, entry.crc32, entry.num_steps, *entry.event_steps)
+        names = entry.action_counts if isinstance(entry.action_counts, dict) else [None]
+        if not (isinstance(entry.file, str) and all(type(count) is int for count in counts) and None not in names):
+            raise ValueError(f"an index line must be an episode's entry, got {line[:80]!r}")
+        return entry
 
 
 def current_versions(checkout: Path) -> Mapping[str, str]:

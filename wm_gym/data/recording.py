@@ -7,6 +7,7 @@ and resumed equals one that was not.
 import inspect
 import json
 import os
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ Env: TypeAlias = gym.Env[Any, Any]
 Policy: TypeAlias = Callable[[Any], Any]
 PolicyFactory: TypeAlias = Callable[[Env, np.random.Generator], Policy]
 Frames: TypeAlias = UInt8[np.ndarray, "chunk height width channel"]
+
+_TEXTS = gym.spaces.Text(min_length=0, max_length=256, charset=string.printable)  # what a learned world takes
 
 
 def record(
@@ -69,6 +72,8 @@ def record(
     for name, value, least in (("num_episodes", num_episodes, 1), ("seed", seed, 0), ("max_steps", max_steps, 1)):
         if value is not None and value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
+    if frame_size is not None and min(frame_size) < 1:
+        raise ValueError(f"frame_size must be at least 1 pixel in height and width, got {frame_size}")
     texts = ActionTexts.of(env, action_texts, action_values)
     camera = _Camera(env, frame_size)
     manifest = _manifest(env, camera, texts, policy=_name(policy_factory), seed=seed, max_steps=max_steps)
@@ -131,7 +136,7 @@ class ActionTexts:
                 raise ValueError("action_texts and action_values must be None for an env whose actions are texts")
             return cls(phrases={})
         given = (action_texts or {}).items()
-        table = {index: (texts,) if isinstance(texts, str) else tuple(texts) for index, texts in given}
+        table = {index: _phrasings(texts) for index, texts in given}
         values = tuple(action_values or ())
         if isinstance(space, gym.spaces.Discrete):
             wanted = set(range(int(space.start), int(space.start + space.n)))
@@ -160,6 +165,20 @@ class ActionTexts:
         options = self.phrases[index]
         value = np.asarray(self.values[index], dtype=np.float32) if self.values else index
         return value, options[int(rng.integers(len(options)))]
+
+
+def _phrasings(texts: str | Sequence[str]) -> tuple[str, ...]:
+    """An action's texts, which the env of a world trained on them will take.
+
+    Raises:
+        ValueError: when one is no printable ASCII of at most 256 characters.
+    """
+    phrasings = (texts,) if isinstance(texts, str) else tuple(texts) if isinstance(texts, Sequence) else (texts,)
+    for text in phrasings:
+        if not isinstance(text, str) or text not in _TEXTS:
+            rule = f"must be printable ASCII of at most {_TEXTS.max_length} characters"
+            raise ValueError(f"action_texts {rule}, got {text!r}; reword it")
+    return phrasings
 
 
 class _Camera:

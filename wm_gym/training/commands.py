@@ -1,9 +1,11 @@
 """The training commands: one dataclass a stage, whose fields are the command line's options."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -40,8 +42,16 @@ class TrainAutoencoder:
     def run(self, progress: bool = True) -> TrainResult:
         """Train; returns how it ended."""
         dataset = Dataset.open(self.data)
+        if any(pixels % self.shape.patch_size for pixels in dataset.manifest.frame_size):
+            raise ValueError(
+                f"frame_size must be a multiple of {self.shape.patch_size} pixels in height and width, got "
+                f"{dataset.manifest.frame_size}; record with another frame_size"
+            )
         sampler = SegmentSampler(dataset, num_rounds=1, batch_size=self.stage.batch_size, seed=self.loop.seed)
-        stage = AutoencoderStage(PatchAutoencoder.build(self.shape), sampler, self.stage)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.loop.seed)
+            autoencoder = PatchAutoencoder.build(self.shape)
+        stage = AutoencoderStage(autoencoder, sampler, self.stage)
         described = {**stage.describe(), "data": dataset.fingerprint}
         return train(stage, self.loop, self.output, stage_config=described, progress=progress)
 
@@ -72,6 +82,7 @@ class TrainWorldModel:
         """Train; returns how it ended."""
         dataset = Dataset.open(self.data)
         model = untrained_world_model(dataset, read_autoencoder(self.autoencoder), self.size)
+        origin = hashlib.sha256((self.autoencoder / "autoencoder" / WEIGHTS).read_bytes()).hexdigest()
         sampler = SegmentSampler(
             dataset,
             num_rounds=self.stage.num_rounds,
@@ -80,7 +91,7 @@ class TrainWorldModel:
             event_fraction=self.stage.event_fraction,
         )
         stage = WorldModelStage(model, sampler, self.stage)
-        described = {**stage.describe(), "size": asdict(self.size), "data": dataset.fingerprint}
+        described = {**stage.describe(), "size": asdict(self.size), "data": dataset.fingerprint, "autoencoder": origin}
         return train(stage, self.loop, self.output, stage_config=described, progress=progress)
 
 

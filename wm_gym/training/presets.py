@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder
-from wm_gym.checkpoint import Parts, WorldCard
+from wm_gym.checkpoint import Parts
 from wm_gym.data.dataset import Dataset
 from wm_gym.decoder.video_decoder import VideoDecoder, VideoDecoderConfig
 from wm_gym.encoder.observation_encoder import ObservationEncoder, ObservationEncoderConfig
@@ -17,6 +17,7 @@ from wm_gym.transition.action_encoder import ActionEncoder, ActionEncoderConfig
 from wm_gym.transition.heads import Heads, HeadsConfig
 from wm_gym.transition.tokenizer import train_tokenizer
 from wm_gym.transition.transition import Transition, TransitionConfig
+from wm_gym.world_card import WorldCard
 from wm_gym.world_model import WorldModel
 
 MAX_REWARD_VALUES = 64
