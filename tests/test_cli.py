@@ -171,6 +171,7 @@ BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
     "long action": (["dream", "--actions", "x" * 300], "action must have at most 256 characters, got 300"),
     "no such layout": (["dream", "--layout", "castle"], "layout must be one of .* got 'castle'"),
     "no such policy": (["dream", "--policy", "policies.minigrid:oracle"], "policy must name a factory"),
+    "no real twin": (["dream", "--twin", "CartPole-v1"], "twin must be the id of a real twin, .* got 'CartPole-v1'"),
     "no such env": (["record", "--env", "nope-v0", "--episodes", "1", "--output", "x"], "nope"),
     "policy without a colon": ([*RECORD, "--episodes", "1", "--output", "x", "--policy", "expert"], "module:factory"),
     "broken JSON": ([*RECORD, "--episodes", "1", "--output", "x", "--env-kwargs", "{"], "env_kwargs must be a JSON"),
@@ -203,6 +204,16 @@ def test_an_output_that_is_a_file_is_one_line(capsys: pytest.CaptureFixture[str]
     (tmp_path / "file").touch()
     assert run("dream", slide, "--output", tmp_path / "file") == 2
     assert "File exists" in capsys.readouterr().err
+
+
+def test_evaluate_refuses_an_impossible_output_before_the_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert run("evaluate", "--json", tmp_path / "file" / "numbers.json") == 2
+    error = capsys.readouterr().err
+    assert "File exists" in error or "Not a directory" in error
+    assert "dreaming" not in error
 
 
 def test_a_checkout_is_found_in_the_working_folder(

@@ -126,6 +126,9 @@ class Evaluate(FidelityConfig):
                 plot_failures,
                 plot_fidelity,
             )  # before the work: matplotlib may be missing
+        for path in (self.json, plot):  # a folder that cannot be made shall not cost the work
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
         values = {field.name: getattr(self, field.name) for field in fields(FidelityConfig)}
         report = evaluate_fidelity(FidelityConfig(**values))
         print(report.table())

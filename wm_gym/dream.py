@@ -210,6 +210,10 @@ def _make_twin(config: DreamConfig, env: Env) -> tuple[Env | None, str]:
         )
     except (ImportError, gym.error.Error) as error:
         return None, str(error)
+    except TypeError as error:
+        raise ValueError(
+            f"twin must be the id of a real twin, which takes split and layout, got {config.twin!r} ({error})"
+        ) from error
     worlds = [each.get_wrapper_attr("world") for each in (env, twin)]
     if worlds[0] != worlds[1]:
         return None, f"{config.twin} is the twin of {worlds[1]!r}, not of {worlds[0]!r}"
