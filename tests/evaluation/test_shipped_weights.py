@@ -1,0 +1,35 @@
+"""The shipped weights keep the fidelity that the README states, on a small sample of held-out layouts."""
+
+import pytest
+
+from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.fidelity import evaluate_fidelity
+from wm_gym.evaluation.report import FidelityReport
+
+ROLLOUTS, HORIZON = 64, 16
+
+
+@pytest.fixture(scope="module")
+def report() -> FidelityReport:
+    config = FidelityConfig(rollouts=ROLLOUTS, horizon=HORIZON, seed=4_000_000, failure_strips=0)
+    return evaluate_fidelity(config, progress=False)
+
+
+def test_one_step_shows_the_true_state(report: FidelityReport) -> None:
+    assert report.to_json()["state_accuracy"]["1"] >= 0.98  # 0.995 is the bar; 64 rollouts may hold one miss
+
+
+def test_sixteen_steps_show_the_true_state(report: FidelityReport) -> None:
+    assert report.to_json()["state_accuracy"]["16"] >= 0.9  # 0.97 is the bar, less two standard errors
+
+
+def test_goals_are_rewarded_and_end_the_episode(report: FidelityReport) -> None:
+    numbers = report.to_json()
+    assert numbers["termination"]["true"] >= 5
+    assert numbers["reward"]["recall"] >= 0.9
+    assert numbers["termination"]["recall"] >= 0.9
+
+
+def test_pixels_are_far_nearer_than_the_first_frame(report: FidelityReport) -> None:
+    numbers = report.to_json()
+    assert numbers["psnr"]["16"] >= numbers["baseline_psnr"]["16"] + 10
