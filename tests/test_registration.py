@@ -3,6 +3,7 @@
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 import wm_gym
@@ -31,10 +32,21 @@ def test_arguments_of_make_reach_the_env() -> None:
     assert "latencies" in env.step("turn left")[-1]
 
 
-def test_discrete_id_wraps_the_text_env() -> None:
-    env = gym.make(DISCRETE)
-    assert isinstance(env, LastFrame)
-    assert isinstance(env.env, DiscreteActions)
+def test_discrete_id_says_the_canonical_texts_and_shows_the_last_frame() -> None:
+    text: Any = gym.make(TEXT)
+    discrete = gym.make(DISCRETE)
+    phrases = [texts[0] for texts in text.unwrapped.action_phrases.values()]
+    np.testing.assert_array_equal(text.reset(seed=3)[0][-1], discrete.reset(seed=3)[0])
+    for number, phrase in enumerate(phrases):
+        np.testing.assert_array_equal(text.step(phrase)[0][-1], discrete.step(number)[0])
+
+
+def test_discrete_id_equals_the_wrapped_text_id() -> None:
+    wrapped, discrete = LastFrame(DiscreteActions(gym.make(TEXT))), gym.make(DISCRETE)
+    assert wrapped.observation_space == discrete.observation_space
+    assert wrapped.action_space == discrete.action_space
+    assert wrapped.get_wrapper_attr("noop") == discrete.get_wrapper_attr("noop")
+    assert wrapped.get_wrapper_attr("get_keys_to_action")() == discrete.get_wrapper_attr("get_keys_to_action")()
 
 
 def test_discrete_actions_stand_in_the_order_of_the_world() -> None:

@@ -6,18 +6,20 @@ Importing registers the ids and loads no torch; the classes below arrive on firs
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gymnasium.envs.registration import WrapperSpec, register
+from gymnasium.envs.registration import register
 
 if TYPE_CHECKING:
+    from wm_gym.discrete_env import DiscreteWorldModelEnv
     from wm_gym.env import WorldModelEnv
     from wm_gym.env_state import EnvState
     from wm_gym.world_model import WorldModel
     from wm_gym.world_state import WorldState
 
 __version__ = "0.1.0"
-__all__ = ["EnvState", "WorldModel", "WorldModelEnv", "WorldState"]
+__all__ = ["DiscreteWorldModelEnv", "EnvState", "WorldModel", "WorldModelEnv", "WorldState"]
 
 _MODULES = {
+    "DiscreteWorldModelEnv": "wm_gym.discrete_env",
     "EnvState": "wm_gym.env_state",
     "WorldModel": "wm_gym.world_model",
     "WorldModelEnv": "wm_gym.env",
@@ -45,11 +47,7 @@ register(
 )
 register(
     id="wm_gym/MiniGridDiscrete-v0",
-    entry_point="wm_gym.env:WorldModelEnv",
+    entry_point="wm_gym.discrete_env:DiscreteWorldModelEnv",
     kwargs={"world": "minigrid"},
     max_episode_steps=256,
-    additional_wrappers=(
-        WrapperSpec("DiscreteActions", "wm_gym.wrappers:DiscreteActions", {"phrases": None}),
-        WrapperSpec("LastFrame", "wm_gym.wrappers:LastFrame", {}),
-    ),
 )

@@ -23,7 +23,7 @@ Chunk = UInt8[np.ndarray, "time height width 3"]
 Frame = UInt8[np.ndarray, "height width 3"]
 
 
-class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
+class WorldModelEnv(gym.Env[Any, Any], EzPickle):
     """Steps a learned world with texts.
 
     Actions are any printable text of up to 256 characters; "" does nothing. Observations are chunks, uint8
@@ -59,7 +59,6 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 8}
-    noop = ""  # the text that does nothing, for `gymnasium.utils.play.play(env, noop=...)`
 
     def __init__(
         self,
@@ -103,8 +102,7 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
         card = self.model.card
         self.world = card.world
         self.metadata = {**self.metadata, "render_fps": card.render_fps}
-        self.action_space = gym.spaces.Text(min_length=0, max_length=MAX_ACTION_LENGTH, charset=string.printable)
-        self.observation_space = gym.spaces.Box(0, 255, (card.chunk_frames, *card.frame_size, 3), np.uint8)
+        self.observation_space, self.action_space = self._spaces()
 
     @property
     def action_phrases(self) -> dict[str, tuple[str, ...]]:
@@ -117,6 +115,11 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
         return self.model.card.chunk_frames
 
     @property
+    def noop(self) -> str | int:
+        """The action that does nothing, for `gymnasium.utils.play.play(env, noop=env.unwrapped.noop)`."""
+        return ""
+
+    @property
     def key_map(self) -> dict[str, str]:
         """Name of a key, as pygame names it -> text."""
         return dict(self.model.card.key_map)
@@ -125,7 +128,7 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
         """The canonical text of every action that the world knows. Other texts are allowed too."""
         return [phrases[0] for phrases in self.action_phrases.values()]
 
-    def get_keys_to_action(self) -> dict[tuple[int, ...], str]:
+    def get_keys_to_action(self) -> dict[tuple[int, ...], Any]:
         """Pressed keys (pygame key codes) to texts, for `gymnasium.utils.play.play(env, noop=env.unwrapped.noop)`."""
         return key_codes(self.key_map)
 
@@ -146,7 +149,8 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
         options = {} if options is None else options
         check_options(options)
         self._check_world(options.get("world"))
-        rules = StartRules(chunk_shape=self.observation_space.shape or (), num_starts=len(self.model.starts))
+        chunk_shape = (self.chunk_frames, *self.model.card.frame_size, 3)
+        rules = StartRules(chunk_shape=chunk_shape, num_starts=len(self.model.starts))
         frames = options.get("frames")
         chunk = None if frames is None else check_frames(frames, rules)
         index = check_index(options, rules)
@@ -232,6 +236,12 @@ class WorldModelEnv(gym.Env[Chunk, str], EzPickle):
         self._state = as_env_state(state, self.model)
         if state.rng is not None:
             self.np_random.bit_generator.state = state.rng
+
+    def _spaces(self) -> tuple[gym.spaces.Box, gym.Space[Any]]:
+        """Of observations and actions."""
+        card = self.model.card
+        chunk = gym.spaces.Box(0, 255, (card.chunk_frames, *card.frame_size, 3), np.uint8)
+        return chunk, gym.spaces.Text(min_length=0, max_length=MAX_ACTION_LENGTH, charset=string.printable)
 
     def _begin(self, world_state: WorldState) -> Chunk:
         """Begin an episode in a state and return the observation."""

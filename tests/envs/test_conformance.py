@@ -61,6 +61,15 @@ def test_check_env_passes_without_warnings(env: Any) -> None:
 
 
 @pytest.mark.parametrize("id", DISCRETE, indirect=True)
+@pytest.mark.parametrize("action", [-1, 7, 1.5, "turn left", None])
+def test_bad_number_is_a_clear_error_and_leaves_the_env_usable(env: Any, action: object) -> None:
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="action must be an integer"):
+        env.unwrapped.step(action)
+    env.unwrapped.step(0)
+
+
+@pytest.mark.parametrize("id", DISCRETE, indirect=True)
 def test_check_env_of_stable_baselines3_passes_without_warnings(env: Any) -> None:
     check_env_for_sb3(env)
 
