@@ -7,6 +7,7 @@ own does: time is not visible.
 
 import copy
 import string
+from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 
 import gymnasium as gym
@@ -60,7 +61,7 @@ class Simulator(MiniGridEnv):
         self.grid = Grid(width, height)
 
 
-class _Twin(gym.Env[Frame, ActType], Generic[ActType]):
+class _Twin(gym.Env[Frame, ActType], ABC, Generic[ActType]):
     """All that the text twin and the discrete twin share; they differ in the spaces alone."""
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}
@@ -200,11 +201,13 @@ class _Twin(gym.Env[Frame, ActType], Generic[ActType]):
         _blit(frame, 0, Grid.render_tile(simulator.carrying, tile_size=TILE_SIZE))
         return frame
 
+    @abstractmethod
     def _observation(self) -> Frame:
-        raise NotImplementedError
+        """What the agent sees."""
 
+    @abstractmethod
     def _action_index(self, action: ActType) -> int:
-        raise NotImplementedError
+        """The simulator's number of an action."""
 
 
 class MiniGridTwin(_Twin[str]):
