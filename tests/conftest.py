@@ -4,6 +4,7 @@ It imports nothing of `wm_gym`: pytest reads this file before jaxtyping's import
 """
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +23,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny untrained world that ends nothing; no test changes it."""
+    from tests.endless_worlds import write_endless_checkpoint
+
+    return write_endless_checkpoint(tmp_path_factory.mktemp("one"))
+
+
+@pytest.fixture(scope="session")
+def chunk_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with two frames a chunk."""
+    from tests.endless_worlds import write_endless_checkpoint
+
+    return write_endless_checkpoint(tmp_path_factory.mktemp("two"), chunk_frames=2)

@@ -8,21 +8,11 @@ import pytest
 import torch
 from gymnasium.error import ResetNeeded
 
-from tests.endless_worlds import TEXTS, live, set_termination_logit, write_endless_checkpoint
+from tests.endless_worlds import TEXTS, live, set_termination_logit
 from tests.production import unchecked
 from tests.worlds import FRAME_SIZE
 from wm_gym.env import WorldModelEnv
 from wm_gym.keys import key_codes
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_endless_checkpoint(tmp_path_factory.mktemp("one"))
-
-
-@pytest.fixture(scope="module")
-def chunk_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_endless_checkpoint(tmp_path_factory.mktemp("two"), chunk_frames=2)
 
 
 @pytest.fixture

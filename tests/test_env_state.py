@@ -9,19 +9,9 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
-from tests.endless_worlds import TEXTS, live, write_endless_checkpoint
+from tests.endless_worlds import TEXTS, live
 from wm_gym.env import WorldModelEnv
 from wm_gym.world_state import WorldState
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_endless_checkpoint(tmp_path_factory.mktemp("one"))
-
-
-@pytest.fixture(scope="module")
-def chunk_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_endless_checkpoint(tmp_path_factory.mktemp("two"), chunk_frames=2)
 
 
 @pytest.fixture

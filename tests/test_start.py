@@ -6,22 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.endless_worlds import TEXTS, live, write_endless_checkpoint
+from tests.endless_worlds import TEXTS, live
 from tests.production import unchecked
 from tests.worlds import FRAME_SIZE
 from wm_gym.env import WorldModelEnv
 
 START = np.full((1, *FRAME_SIZE, 3), 60, np.uint8)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_endless_checkpoint(tmp_path_factory.mktemp("one"))
-
-
-@pytest.fixture(scope="module")
-def chunk_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_endless_checkpoint(tmp_path_factory.mktemp("two"), chunk_frames=2)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 
 from wm_gym.env import Frame, WorldModelEnv
+from wm_gym.numbered_texts import NumberedTexts, phrasings_of
 
 
 class DiscreteWorldModelEnv(WorldModelEnv):
@@ -18,14 +19,11 @@ class DiscreteWorldModelEnv(WorldModelEnv):
     @property
     def noop(self) -> int:
         """The number of the action that does nothing; where no phrasing is "", 0."""
-        phrasings = list(self.action_phrases.values())
-        return next((index for index, texts in enumerate(phrasings) if "" in texts), 0)
+        return self._numbered.noop(phrasings_of(self.action_phrases, ""))
 
     def get_keys_to_action(self) -> dict[tuple[int, ...], int]:
-        """Pressed keys (pygame key codes) to action numbers; keys of other texts than the world's are left out."""
-        phrasings = list(self.action_phrases.values())
-        keys: dict[tuple[int, ...], str] = super().get_keys_to_action()
-        return {key: index for key, text in keys.items() for index, texts in enumerate(phrasings) if text in texts}
+        """Pressed keys (pygame key codes) to action numbers; keys of other texts are left out."""
+        return self._numbered.keys(super().get_keys_to_action())
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frame, dict[str, Any]]:
         """Start an episode; see `WorldModelEnv.reset`."""
@@ -45,15 +43,12 @@ class DiscreteWorldModelEnv(WorldModelEnv):
             ValueError: the action is no such integer. The env stays as it was.
             gymnasium.error.ResetNeeded: before the first reset, or after the end.
         """
-        if action not in self.action_space:
-            raise ValueError(
-                f"action must be an integer from 0 to {len(self.action_phrases) - 1}, got {action!r}; "
-                "get_action_meanings() lists them"
-            )
-        chunk, reward, terminated, truncated, info = super().step(self.get_action_meanings()[int(action)])
+        chunk, reward, terminated, truncated, info = super().step(self._numbered.text(action))
         return chunk[-1].copy(), reward, terminated, truncated, info
 
+    @property
+    def _numbered(self) -> NumberedTexts:
+        return NumberedTexts(tuple(self.get_action_meanings()))
+
     def _spaces(self) -> tuple[gym.spaces.Box, gym.Space[Any]]:
-        card = self.model.card
-        frame = gym.spaces.Box(0, 255, (*card.frame_size, 3), np.uint8)
-        return frame, gym.spaces.Discrete(len(card.action_phrases))
+        return gym.spaces.Box(0, 255, (*self.model.card.frame_size, 3), np.uint8), self._numbered.space

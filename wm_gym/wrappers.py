@@ -11,6 +11,8 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from jaxtyping import UInt8
 
+from wm_gym.numbered_texts import NumberedTexts, phrasings_of
+
 Frame = UInt8[np.ndarray, "height width 3"]
 Chunk = UInt8[np.ndarray, "time height width 3"]
 
@@ -61,13 +63,14 @@ class DiscreteActions(gym.ActionWrapper[Any, np.int64, str], RecordConstructorAr
         gym.ActionWrapper.__init__(self, env)
         if not isinstance(env.action_space, gym.spaces.Text):
             raise ValueError(f"env must take text actions, got {env.action_space}; wrap the text id of the world, once")
-        self._phrases = tuple(_canonical_phrases(env) if phrases is None else phrases)
-        if not self._phrases:
+        texts = _canonical_phrases(env) if phrases is None else phrases
+        if not texts:
             raise ValueError("phrases must hold at least one text, got none; leave it out for the world's own actions")
-        for phrase in self._phrases:
-            if phrase not in env.action_space:
-                raise ValueError(f"phrases must be texts that the env's action space allows, got {phrase!r}; reword it")
-        self.action_space = gym.spaces.Discrete(len(self._phrases))
+        for text in texts:
+            if text not in env.action_space:
+                raise ValueError(f"phrases must be texts that the env's action space allows, got {text!r}; reword it")
+        self._numbered = NumberedTexts(tuple(texts))
+        self.action_space = self._numbered.space
 
     def action(self, action: Any) -> str:
         """The text of action number `action`.
@@ -75,16 +78,11 @@ class DiscreteActions(gym.ActionWrapper[Any, np.int64, str], RecordConstructorAr
         Raises:
             ValueError: `action` is no integer in [0, n).
         """
-        if action not in self.action_space:
-            raise ValueError(
-                f"action must be an integer from 0 to {len(self._phrases) - 1}, got {action!r}; "
-                "get_action_meanings() lists them"
-            )
-        return self._phrases[int(action)]
+        return self._numbered.text(action)
 
     def get_action_meanings(self) -> list[str]:
         """The text of every action, in order."""
-        return list(self._phrases)
+        return list(self._numbered.texts)
 
     def get_keys_to_action(self) -> dict[tuple[int, ...], int]:
         """Pressed keys (pygame key codes) to action numbers, for `gymnasium.utils.play.play`.
@@ -93,22 +91,15 @@ class DiscreteActions(gym.ActionWrapper[Any, np.int64, str], RecordConstructorAr
         still while no key is pressed.
         """
         keys: dict[tuple[int, ...], str] = self.env.get_wrapper_attr("get_keys_to_action")()
-        return {key: self._phrases.index(text) for key, text in keys.items() if text in self._phrases}
+        return self._numbered.keys(keys)
 
     @property
     def noop(self) -> int:
         """The number of the action that does nothing; where no phrase says so, 0."""
-        idle = _phrasings_of(self.env, "")
-        return next((i for i, phrase in enumerate(self._phrases) if phrase in idle), 0)
+        return self._numbered.noop(phrasings_of(self.env.get_wrapper_attr("action_phrases"), ""))
 
 
 def _canonical_phrases(env: gym.Env[Any, Any]) -> list[str]:
     """The first phrasing of every action of the world."""
     action_phrases: dict[str, tuple[str, ...]] = env.get_wrapper_attr("action_phrases")
     return [phrases[0] for phrases in action_phrases.values()]
-
-
-def _phrasings_of(env: gym.Env[Any, Any], text: str) -> tuple[str, ...]:
-    """All phrasings of the action that `text` is a phrasing of, or `text` alone."""
-    action_phrases: dict[str, tuple[str, ...]] = env.get_wrapper_attr("action_phrases")
-    return next((phrases for phrases in action_phrases.values() if text in phrases), (text,))
