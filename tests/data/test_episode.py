@@ -96,3 +96,19 @@ def test_never_loads_a_pickle() -> None:
     np.savez(buffer, facts=np.array([{"seed": 0}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
         Episode.from_bytes(buffer.getvalue())
+
+
+def test_controls_survive_the_round_trip() -> None:
+    controls = np.array([[0.5, -1.0], [np.nan, np.nan]], np.float32)
+    episode = replace(make_episode(0, num_steps=2), actions=("", "go"), controls=controls)
+    assert Episode.from_bytes(episode.to_bytes()) == episode
+
+
+def test_an_action_is_a_text_or_numbers_but_not_both() -> None:
+    with pytest.raises(ValueError, match='actions must be "" where controls has numbers'):
+        replace(make_episode(0, num_steps=1), actions=("go",), controls=np.zeros((1, 2), np.float32))
+
+
+def test_half_a_row_of_numbers_is_rejected() -> None:
+    with pytest.raises(ValueError, match="controls must be finite in a row"):
+        replace(make_episode(0, num_steps=1), actions=("",), controls=np.array([[0.0, np.nan]], np.float32))

@@ -17,8 +17,8 @@ def test_manifest_round_trip() -> None:
 
 
 def test_manifest_of_another_format_version_is_rejected() -> None:
-    text = make_manifest().to_json().replace('"format_version": 1', '"format_version": 2')
-    with pytest.raises(ValueError, match="format_version must be 1"):
+    text = make_manifest().to_json().replace('"format_version": 2', '"format_version": 1')
+    with pytest.raises(ValueError, match="format_version must be 2"):
         Manifest.from_json(text)
 
 

@@ -17,10 +17,11 @@ class Episode:
 
     Attributes:
         observations: T+1 chunks of frames, range [0, 255]; `observations[t + 1]` follows `actions[t]`.
-        actions: T texts.
+        actions: T texts; "" where the action was numbers.
         rewards: T rewards, one a step.
         terminated: T flags; only the last may be True.
         truncated: T flags; only the last may be True.
+        controls: T rows of numbers, NaN where the action was a text; None in worlds that take no numbers.
         seed: the seed of `env.reset`, None when unknown.
         info: facts about the episode, text to text.
 
@@ -33,6 +34,7 @@ class Episode:
     rewards: Float32[np.ndarray, "time-1"]
     terminated: Bool[np.ndarray, "time-1"]
     truncated: Bool[np.ndarray, "time-1"]
+    controls: Float32[np.ndarray, "time-1 numbers"] | None = None
     seed: int | None = None
     info: dict[str, str] = field(default_factory=dict)
 
@@ -54,6 +56,7 @@ class Episode:
         self._check_row("rewards", np.float32)
         self._check_row("terminated", np.bool_)
         self._check_row("truncated", np.bool_)
+        self._check_controls()
         if (self.terminated | self.truncated)[:-1].any():
             raise ValueError("terminated and truncated must be False before the last step; cut the episode at its end")
 
@@ -63,11 +66,25 @@ class Episode:
             rule = f"{np.dtype(dtype)} of shape ({self.num_steps},), one value an action"
             raise ValueError(f"{name} must be {rule}, got {row.dtype} {row.shape}")
 
+    def _check_controls(self) -> None:
+        rows = self.controls
+        if rows is None:
+            return
+        if rows.dtype != np.float32 or rows.ndim != 2 or len(rows) != self.num_steps:
+            rule = f"float32 of shape ({self.num_steps}, numbers), one row an action"
+            raise ValueError(f"controls must be {rule}, got {rows.dtype} {rows.shape}")
+        numeric = np.isfinite(rows).all(axis=1)
+        if not (numeric | np.isnan(rows).all(axis=1)).all():
+            raise ValueError("controls must be finite in a row, or NaN in all of it where the action was a text")
+        if any(text for text, by_numbers in zip(self.actions, numeric, strict=True) if by_numbers):
+            raise ValueError('actions must be "" where controls has numbers; an action is one or the other')
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Episode):
             return NotImplemented
         rows = ("observations", "rewards", "terminated", "truncated")
         same_rows = all(np.array_equal(getattr(self, name), getattr(other, name)) for name in rows)
+        same_rows = same_rows and _same_controls(self.controls, other.controls)
         return same_rows and (self.actions, self.seed, self.info) == (other.actions, other.seed, other.info)
 
     __hash__ = None  # type: ignore[assignment]  # arrays can change in place
@@ -90,8 +107,10 @@ class Episode:
     def to_bytes(self) -> bytes:
         """Returns the episode as a compressed npz: the same bytes for the same episode, whenever it is written."""
         buffer = io.BytesIO()
+        controls: dict[str, Any] = {} if self.controls is None else {"controls": self.controls}
         np.savez_compressed(
             buffer,
+            **controls,
             observations=self.observations,
             actions=_json_array(list(self.actions)),
             rewards=self.rewards,
@@ -117,11 +136,20 @@ class Episode:
                     rewards=rows["rewards"],
                     terminated=rows["terminated"],
                     truncated=rows["truncated"],
+                    controls=rows["controls"] if "controls" in rows else None,
                     seed=facts["seed"],
                     info=facts["info"],
                 )
         except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, EOFError, OSError) as error:
             raise ValueError(f"data must be an episode, got {len(data)} bytes that do not read ({error})") from error
+
+
+def _same_controls(
+    mine: Float32[np.ndarray, "time-1 numbers"] | None, other: Float32[np.ndarray, "time-1 numbers"] | None
+) -> bool:
+    if mine is None or other is None:
+        return mine is other
+    return np.array_equal(mine, other, equal_nan=True)
 
 
 def _json_array(value: Any) -> UInt8[np.ndarray, " bytes"]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from wm_gym.data.episode import Episode
 
-FORMAT_VERSION = 1
-_PACKAGES = ("wm-gym", "gymnasium", "numpy", "minigrid")
+FORMAT_VERSION = 2
+_PACKAGES = ("wm-gym", "gymnasium", "numpy", "ale-py", "crafter", "minigrid", "procgen2", "pymunk", "vizdoom")
 
 
 class DatasetError(ValueError):
@@ -30,6 +30,8 @@ class Manifest:
         chunk_frames: frames an observation.
         action_phrases: action name to its phrasings, the first is canonical; empty when unknown.
         key_map: pygame key name to action text.
+        control_low: smallest value of each number of a numeric action; empty where the world takes none.
+        control_high: largest value of each.
         render_fps: frames a second when played, 0 when unknown.
         policy: the name of the policy that acted.
         seed: the seed of episode 0; episode i has `seed + i`.
@@ -43,6 +45,8 @@ class Manifest:
     chunk_frames: int
     action_phrases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     key_map: dict[str, str] = field(default_factory=dict)
+    control_low: tuple[float, ...] = ()
+    control_high: tuple[float, ...] = ()
     env_arguments: dict[str, str] = field(default_factory=dict)
     render_fps: int = 0
     policy: str = ""
@@ -75,7 +79,8 @@ class Manifest:
             if not isinstance(values[name], kind):
                 raise ValueError(f"{name} must be a {kind.__name__}, got {values[name]!r}")
         phrases = {name: tuple(texts) for name, texts in values["action_phrases"].items()}
-        return cls(**{**values, "frame_size": (height, width), "action_phrases": phrases})
+        controls = {name: tuple(map(float, values[name])) for name in ("control_low", "control_high")}
+        return cls(**{**values, **controls, "frame_size": (height, width), "action_phrases": phrases})
 
     def differences(self, other: "Manifest") -> list[str]:
         """Returns one text for each fact that differs, versions left out."""

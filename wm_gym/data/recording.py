@@ -150,12 +150,14 @@ class ActionTexts:
         return cls(phrases=table, values=values)
 
     def translate(self, action: Any, rng: np.random.Generator) -> tuple[Any, str]:
-        """Returns the env's action and its text, one of its phrasings drawn from `rng`.
+        """Returns the env's action and its text, one of its phrasings drawn from `rng`; "" for numbers.
 
         Raises:
             ValueError: when the policy's action is unknown.
         """
         if not self.phrases:
+            if isinstance(action, np.ndarray):  # a world of texts that also takes numbers
+                return action, ""
             if not isinstance(action, str):
                 raise ValueError(f"action must be a text, got {action!r}; let the policy return one")
             return action, action
@@ -224,6 +226,8 @@ def _play(
     policy = policy_factory(env, np.random.default_rng(seed))
     phrase_rng = np.random.default_rng([seed, 1])
     observations, actions = [camera.frames(observation)], []
+    num_controls = len(_control_range(env)[0])
+    controls: list[npt.NDArray[np.float32]] = []
     rewards: list[float] = []
     terminated = truncated = False
     while not (terminated or truncated):
@@ -231,6 +235,8 @@ def _play(
         observation, reward, terminated, truncated, _ = env.step(action)
         observations.append(camera.frames(observation))
         actions.append(text)
+        numeric = num_controls and isinstance(action, np.ndarray)
+        controls.append(action.astype(np.float32) if numeric else np.full(num_controls, np.nan, np.float32))
         rewards.append(float(reward))
         truncated = truncated or (not terminated and len(actions) == max_steps)
     ends = np.zeros((2, len(actions)), dtype=np.bool_)
@@ -241,9 +247,17 @@ def _play(
         rewards=np.array(rewards, dtype=np.float32),
         terminated=ends[0],
         truncated=ends[1],
+        controls=np.stack(controls) if num_controls else None,
         seed=seed,
         info={str(key): value for key, value in info.items() if isinstance(value, str)},
     )
+
+
+def _control_range(env: Env) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The smallest and largest numbers that a world of texts takes beside them."""
+    none: tuple[float, ...] = ()
+    low, high = getattr(env.unwrapped, "control_range", (none, none))
+    return tuple(map(float, low)), tuple(map(float, high))
 
 
 def _manifest(
@@ -263,6 +277,8 @@ def _manifest(
         chunk_frames=frames.shape[0],
         action_phrases={name: tuple(options) for name, options in phrases.items()},
         key_map=dict(getattr(world, "key_map", {})),
+        control_low=_control_range(env)[0],
+        control_high=_control_range(env)[1],
         render_fps=int(env.metadata.get("render_fps") or 0),
         policy=policy,
         seed=seed,
