@@ -1,0 +1,1 @@
+"""CarRacing: the real twin, its vocabulary and what reads its frames."""

@@ -1,0 +1,1 @@
+"""CoinRun: the real twin, its vocabulary and what reads its frames."""

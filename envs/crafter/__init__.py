@@ -1,0 +1,1 @@
+"""Crafter: the real twin, its vocabulary and what reads its frames."""

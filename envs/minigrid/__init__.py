@@ -1,0 +1,1 @@
+"""MiniGrid: the real twin, its vocabulary and what reads its frames."""

@@ -1,0 +1,1 @@
+"""Pong: the real twin, its vocabulary and what reads its frames."""

@@ -1,0 +1,1 @@
+"""PushT: the real twin, its vocabulary and what reads its frames."""
