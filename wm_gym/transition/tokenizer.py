@@ -4,6 +4,7 @@ Case and surplus spaces carry no meaning, as in the real twins.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Int64
@@ -49,3 +50,18 @@ def tokenize(
         ids[index, : len(row)] = torch.tensor(row)
         real[index, : len(row)] = True
     return ids, real
+
+
+@dataclass(frozen=True)
+class BytePairs:
+    """Reads texts as token ids, for an action encoder that learns the words of its world by itself.
+
+    Attributes:
+        tokenizer: from `train_tokenizer`.
+    """
+
+    tokenizer: Tokenizer
+
+    def read(self, texts: Sequence[str]) -> tuple[Int64[Tensor, "texts length"], Bool[Tensor, "texts length"]]:
+        """Token ids of each text, and which of them are no padding."""
+        return tokenize(self.tokenizer, texts)
