@@ -16,19 +16,21 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
 from tests.worlds import tiny_world_model, write_tiny_checkpoint
 from wm_gym.checkpoint import (
-    FILES,
     SHIPPED,
-    CheckpointError,
     locate,
+    part_files,
     read_card,
     read_checkpoint,
     shipped_names,
     update_card,
 )
-from wm_gym.world_card import WorldCard
+from wm_gym.checkpoint_manifest import CheckpointError
+from wm_gym.transition.tokenizer import BytePairs
+from wm_gym.world_card import ModelCard
 from wm_gym.world_model import WorldModel
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+FILES = (*part_files(own_tokenizer=True), "starts/slide.png")
 PARTS = ("autoencoder", "encoder", "action_encoder", "transition", "heads", "decoder")
 
 
@@ -58,7 +60,7 @@ def sign(folder: Path) -> None:
 
     def update(manifest: dict[str, Any]) -> None:
         hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["sha256"]}
-        weights = {name: value for name, value in hashes.items() if name != "starts.png"}
+        weights = {name: value for name, value in hashes.items() if name != "starts/slide.png"}
         weights["decoder"] = manifest["decoder"]
         manifest["sha256"] = hashes
         manifest["card"]["weights_hash"] = hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()
@@ -80,8 +82,9 @@ def test_round_trip_keeps_every_bit(tmp_path: Path) -> None:
     assert loaded.card == card
     assert card == replace(model.card, weights_hash=card.weights_hash)
     assert loaded.decoder.config == model.decoder.config
-    assert torch.equal(loaded.starts, model.starts)
-    assert loaded.tokenizer.to_str() == model.tokenizer.to_str()
+    assert torch.equal(loaded.starts["slide"], model.starts["slide"])
+    assert isinstance(loaded.reader, BytePairs) and isinstance(model.reader, BytePairs)
+    assert loaded.reader.tokenizer.to_str() == model.reader.tokenizer.to_str()
     weights, expected = loaded.state_dict(), model.state_dict()
     assert weights.keys() == expected.keys()
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
@@ -92,7 +95,7 @@ def test_loaded_model_steps_as_the_saved_one(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "slide")
     outputs = []
     for each in (model, WorldModel.from_pretrained(tmp_path / "slide")):
-        state = each.reset(model.starts[:2], seeds=[0, 1])
+        state = each.reset(model.starts["slide"][:2], seeds=[0, 1])
         for _ in range(3):
             state, output = each.step(state, ["go left", "an unknown text"])
         outputs.append(output)
@@ -138,9 +141,10 @@ def test_manifest_lists_every_file(written: Path) -> None:
 
 def test_card_is_read_alone(written: Path) -> None:
     card = read_card(written)
-    assert (card.world, card.frame_size, card.chunk_frames, card.render_fps) == ("slide", (32, 32), 1, 5)
-    assert card.action_phrases["wait"] == ("wait", "")
-    assert card.reward_range == (0.0, 1.0)
+    world = card.worlds["slide"]
+    assert (list(card.worlds), card.frame_size, card.chunk_frames, world.render_fps) == (["slide"], (32, 32), 1, 5)
+    assert world.action_phrases["wait"] == ("wait", "")
+    assert world.reward_range == (0.0, 1.0)
     assert card == WorldModel.from_pretrained(written).card
 
 
@@ -188,13 +192,13 @@ def test_missing_file_is_refused(folder: Path, name: str) -> None:
     assert f"{folder} must hold {name}, which is missing; copy the folder again" in refusal(folder)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", part_files(own_tokenizer=True))
 def test_file_missing_in_the_manifest_is_refused(folder: Path, name: str) -> None:
     change_manifest(folder, lambda manifest: manifest["sha256"].pop(name))
     assert f"{folder / 'world_model.json'} must list {name}; write the checkpoint again" in refusal(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"format_version": 1, "card": {}, "sha256": []}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"format_version": 2, "card": {}, "sha256": []}', "\x00"])
 def test_broken_manifest_is_refused(folder: Path, text: str) -> None:
     (folder / "world_model.json").write_text(text)
     message = refusal(folder)
@@ -202,36 +206,39 @@ def test_broken_manifest_is_refused(folder: Path, text: str) -> None:
     assert message.endswith("copy it again")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1"])
+@pytest.mark.parametrize("version", [0, 1, 3, "2"])
 def test_other_format_version_is_refused(folder: Path, version: object) -> None:
     change_manifest(folder, lambda manifest: manifest.update(format_version=version))
-    expected = f"world_model.json must have format version 1, got {version}; install the wm-gym that wrote it"
+    expected = f"world_model.json must have format version 2, got {version}; install the wm-gym that wrote it"
     assert expected in refusal(folder)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda card: card.pop("world"),
+        lambda card: card.pop("worlds"),
         lambda card: card.update(unheard_of=1),
         lambda card: card.update(frame_size=3),
-        lambda card: card.update(action_phrases=[]),
-        lambda card: card.update(action_phrases={"go left": "go left"}),
-        lambda card: card.update(action_phrases={"go left": []}),
-        lambda card: card.update(key_map=["left"]),
+        lambda card: card["worlds"]["slide"].update(action_phrases=[]),
+        lambda card: card["worlds"]["slide"].update(action_phrases={"go left": "go left"}),
+        lambda card: card["worlds"]["slide"].update(action_phrases={"go left": []}),
+        lambda card: card["worlds"]["slide"].update(key_map=["left"]),
         lambda card: card.update(frame_size=["a", "b"]),
         lambda card: card.update(chunk_frames=None),
-        lambda card: card.update(render_fps=0),
-        lambda card: card.update(reward_range=[1]),
+        lambda card: card["worlds"]["slide"].update(render_fps=0),
+        lambda card: card["worlds"]["slide"].update(reward_range=[1]),
         lambda card: card.update(temperature="hot"),
         lambda card: card.update(num_denoising_steps=1.5),
         lambda card: card.update(weights_hash=None),
-        lambda card: card.update(world=3),
+        lambda card: card.update(worlds=3),
+        lambda card: card.update(worlds={}),
+        lambda card: card["worlds"].update({"../up": card["worlds"]["slide"]}),
+        lambda card: card["worlds"]["slide"].update(control_low=[0.0]),
     ],
 )
 def test_bad_card_is_refused(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     change_manifest(folder, lambda manifest: change(manifest["card"]))
-    assert f"card in {folder / 'world_model.json'} must be a world's card, got" in refusal(folder)
+    assert f"card in {folder / 'world_model.json'} must be a checkpoint's card, got" in refusal(folder)
 
 
 @pytest.mark.parametrize(("name", "value"), [("frame_size", [64, 32]), ("chunk_frames", 2)])
@@ -281,7 +288,7 @@ def test_config_of_something_else_is_refused(folder: Path, part: str) -> None:
     [
         (f"heads/{WEIGHTS}", "must fit"),
         ("action_encoder/tokenizer.json", "must be a tokenizer"),
-        ("starts.png", "starts"),
+        ("starts/slide.png", "starts"),
     ],
 )
 def test_signed_garbage_is_refused(folder: Path, name: str, rule: str) -> None:
@@ -332,5 +339,5 @@ def test_bomb_would_explode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_card_knows_its_defaults(written: Path) -> None:
     parts = read_checkpoint(written)
-    assert isinstance(parts.card, WorldCard)
+    assert isinstance(parts.card, ModelCard)
     assert (parts.card.num_denoising_steps, parts.card.temperature) == (1, 1.0)

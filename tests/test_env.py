@@ -114,7 +114,7 @@ def test_render_without_a_mode_warns(checkpoint: Path) -> None:
 
 
 def test_render_fps_is_the_worlds(env: WorldModelEnv) -> None:
-    assert env.metadata["render_fps"] == env.model.card.render_fps == 5
+    assert env.metadata["render_fps"] == env.model.card.worlds["slide"].render_fps == 5
 
 
 def test_temperature_scales_the_noise_away(checkpoint: Path) -> None:
@@ -208,7 +208,7 @@ def test_bad_action_is_a_clear_error_and_changes_nothing(env: WorldModelEnv, cas
 
 
 BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
-    "render mode": ({"render_mode": "ansi"}, "render_mode must be None or 'rgb_array', got 'ansi'"),
+    "render mode": ({"render_mode": "ansi"}, "render_mode must be None, 'rgb_array' or 'human', got 'ansi'"),
     "denoising steps": ({"num_denoising_steps": 0}, "num_denoising_steps must be an integer and at least 1, got 0"),
     "half a denoising step": ({"num_denoising_steps": 1.5}, "num_denoising_steps must be an integer .*got 1.5"),
     "temperature": ({"temperature": -1.0}, "temperature must be a finite number and at least 0, got -1.0"),

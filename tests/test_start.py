@@ -21,7 +21,7 @@ def env(checkpoint: Path) -> WorldModelEnv:
 
 def test_reset_draws_a_start_of_the_checkpoint(env: WorldModelEnv) -> None:
     observation, info = env.reset(seed=4)
-    np.testing.assert_array_equal(observation, env.model.starts[info["index"]].numpy())
+    np.testing.assert_array_equal(observation, env.model.starts["slide"][info["index"]].numpy())
 
 
 def test_reset_without_a_seed_goes_on_drawing(env: WorldModelEnv) -> None:
@@ -32,7 +32,7 @@ def test_reset_without_a_seed_goes_on_drawing(env: WorldModelEnv) -> None:
 
 def test_reset_starts_from_an_index(env: WorldModelEnv) -> None:
     observation, info = env.reset(options={"index": 2})
-    np.testing.assert_array_equal(observation, env.model.starts[2].numpy())
+    np.testing.assert_array_equal(observation, env.model.starts["slide"][2].numpy())
     assert info == {"start": "index", "index": 2}
 
 

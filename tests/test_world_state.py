@@ -27,7 +27,7 @@ def state(model: WorldModel) -> WorldState:
     """Three worlds after 0, 2 and 5 steps."""
     worlds = []
     for row, num_steps in enumerate((0, 2, 5)):
-        world = model.reset(model.starts[row : row + 1], seeds=[row])
+        world = model.reset(model.starts["slide"][row : row + 1], seeds=[row])
         for number in range(num_steps):
             world, _ = model.step(world, [ACTIONS[number % 4]])
         worlds.append(world)

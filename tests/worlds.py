@@ -1,6 +1,7 @@
 """A world small enough for tests: a tile that slides on a 4x4 board, its dataset, and an untrained model of it."""
 
 import string
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,9 +12,10 @@ from jaxtyping import UInt8
 
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
 from wm_gym.data.dataset import Dataset
+from wm_gym.data.mixture import Mixture
 from wm_gym.data.recording import random_policy, record
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
-from wm_gym.world_card import WorldCard
+from wm_gym.world_card import ModelCard
 from wm_gym.world_model import WorldModel
 
 TILES = 4  # a side
@@ -64,6 +66,30 @@ class Slide(gym.Env[Chunk, str]):
         return np.stack(frames), float(arrived), arrived, False, {}
 
 
+class Steer(Slide):
+    """`Slide` that also takes numbers: how many cells to the right, -1 to 1, and down, 0 to 1, rounded."""
+
+    world = "steer"
+    control_range = ((-1.0, 0.0), (1.0, 1.0))
+
+    def step(self, action: Any) -> tuple[Chunk, float, bool, bool, dict[str, Any]]:
+        """Slides as the text or the numbers say."""
+        if isinstance(action, np.ndarray):
+            right, down = np.rint(action)
+            action = "go down" if down else {-1: "go left", 0: "wait", 1: "go right"}[int(right)]
+        return super().step(action)
+
+
+def steer_at_random(env: gym.Env[Any, Any], rng: np.random.Generator) -> Any:
+    """A policy that speaks in texts and numbers in turn."""
+    speak = random_policy(env, rng)
+
+    def act(observation: Any) -> Any:
+        return speak(observation) if rng.random() < 0.5 else rng.uniform((-1, 0), (1, 1)).astype(np.float32)
+
+    return act
+
+
 def draw(cell: tuple[int, int]) -> UInt8[np.ndarray, "height width channel"]:
     """The board as a picture: grey, the goal green, the tile red."""
     board = np.full((TILES, TILES, 3), 60, dtype=np.uint8)
@@ -110,11 +136,19 @@ def tiny_world_model(folder: Path, window_chunks: int = 1, chunk_frames: int = 1
         window_chunks: chunks that the decoder's attention sees.
         chunk_frames: frames a step.
     """
-    dataset = tiny_dataset(folder, chunk_frames)
-    return untrained_world_model(dataset, tiny_autoencoder(), tiny_size(window_chunks)).eval()
+    data = Mixture((tiny_dataset(folder, chunk_frames),))
+    return untrained_world_model(data, tiny_autoencoder(), tiny_size(window_chunks)).eval()
 
 
-def write_tiny_checkpoint(folder: Path, window_chunks: int = 1, chunk_frames: int = 1) -> WorldCard:
+def tiny_general_model(folder: Path) -> WorldModel:
+    """An untrained model of `Slide` and `Steer` that a language model reads to, and that sees two past frames."""
+    slide = tiny_dataset(folder / "slide")
+    steer = record(Steer(), steer_at_random, output=folder / "steer", num_episodes=4, max_steps=8, progress=False)
+    size = replace(tiny_size(), past_frames=2, language="minilm")
+    return untrained_world_model(Mixture((slide, steer)), tiny_autoencoder(), size).eval()
+
+
+def write_tiny_checkpoint(folder: Path, window_chunks: int = 1, chunk_frames: int = 1) -> ModelCard:
     """Write an untrained world model of `Slide` that `WorldModel.from_pretrained(folder)` loads.
 
     Args:

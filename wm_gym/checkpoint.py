@@ -4,10 +4,9 @@ Weights are safetensors only; no pickle is ever read. Every file is listed with 
 missing file is one clear error and never a wrong world.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +20,40 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder
+from wm_gym.checkpoint_manifest import MANIFEST, CheckpointError, CheckpointManifest, starts_file, with_tuples
 from wm_gym.decoder.video_decoder import VideoDecoder, VideoDecoderConfig
 from wm_gym.encoder.observation_encoder import ObservationEncoder
 from wm_gym.transition.action_encoder import ActionEncoder
 from wm_gym.transition.heads import Heads
+from wm_gym.transition.language import LanguageModel, LanguageModelError
+from wm_gym.transition.language_action_encoder import LanguageActionEncoder
+from wm_gym.transition.tokenizer import BytePairs
 from wm_gym.transition.transition import Transition
-from wm_gym.world_card import WorldCard
+from wm_gym.world_card import ModelCard
 
-FORMAT_VERSION = 1
-MANIFEST = "world_model.json"
 SHIPPED = Path(__file__).parent / "weights"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
+TOKENIZER = "action_encoder/tokenizer.json"
 
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file, the rule and the next step."""
+Starts = UInt8[Tensor, "starts frames height width 3"]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The networks of a world model, the tokenizer, the start frames and the card.
+    """The networks of a world model, what reads its texts, the start frames of each world and the card.
 
-    `starts` is uint8 (starts, frames, height, width, 3).
+    A world without start frames of its own begins at the user's.
     """
 
-    card: WorldCard
+    card: ModelCard
     autoencoder: PatchAutoencoder
     encoder: ObservationEncoder
-    action_encoder: ActionEncoder
+    reader: BytePairs | LanguageModel
+    action_encoder: ActionEncoder | LanguageActionEncoder
     transition: Transition
     heads: Heads
     decoder: VideoDecoder
-    tokenizer: Tokenizer
-    starts: UInt8[Tensor, "starts frames height width 3"]
+    starts: Mapping[str, Starts]
 
     def networks(self) -> dict[str, Any]:
         """The parts that have a folder of their own, by folder."""
@@ -66,22 +66,20 @@ class Parts:
             "decoder": self.decoder.transformer,
         }
 
+    @property
+    def language(self) -> dict[str, Any]:
+        """Name, layers and fingerprint of a language model; empty with a tokenizer of its own."""
+        if isinstance(self.reader, BytePairs):
+            return {}
+        return {"name": self.reader.name, "layers": list(self.reader.layers), "fingerprint": self.reader.fingerprint}
 
-CLASSES = {
+
+CLASSES: dict[str, Callable[..., Any]] = {
     "autoencoder": PatchAutoencoder,
     "encoder": ObservationEncoder,
-    "action_encoder": ActionEncoder,
     "transition": Transition,
     "heads": Heads,
 }
-
-STARTS = "starts.png"
-TOKENIZER = "action_encoder/tokenizer.json"
-FILES = (
-    *(f"{part}/{file}" for part in (*CLASSES, "decoder") for file in ("config.json", WEIGHTS)),
-    TOKENIZER,
-    STARTS,
-)
 
 
 def shipped_names() -> list[str]:
@@ -104,31 +102,39 @@ def locate(name_or_folder: str | Path) -> Path:
     )
 
 
-def write_checkpoint(folder: Path, parts: Parts) -> WorldCard:
+def part_files(own_tokenizer: bool) -> tuple[str, ...]:
+    """The files of a checkpoint's networks."""
+    parts = ("autoencoder", "encoder", "action_encoder", "transition", "heads", "decoder")
+    files = tuple(f"{part}/{file}" for part in parts for file in ("config.json", WEIGHTS))
+    return (*files, TOKENIZER) if own_tokenizer else files
+
+
+def write_checkpoint(folder: Path, parts: Parts) -> ModelCard:
     """Write all parts into `folder` (made if needed) and return the card with the weights' hash."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in parts.networks().items():
         network.save_pretrained(folder / name, safe_serialization=True)
-    parts.tokenizer.save(str(folder / TOKENIZER))
-    _write_starts(folder / STARTS, parts.starts)
-    hashes = {name: _sha256(folder / name) for name in FILES}
-    card = replace(parts.card, weights_hash=_weights_hash(hashes, asdict(parts.decoder.config)))
-    _write_manifest(folder, card, parts.decoder.config, hashes)
-    return card
+    if isinstance(parts.reader, BytePairs):
+        parts.reader.tokenizer.save(str(folder / TOKENIZER))
+    for world, starts in parts.starts.items():
+        _write_starts(folder / starts_file(world), starts)
+    files = (*part_files(own_tokenizer=not parts.language), *map(starts_file, parts.starts))
+    manifest = CheckpointManifest.of(folder, files, parts.card, parts.decoder.config, parts.language)
+    manifest.write(folder)
+    return manifest.card
 
 
-def update_card(folder: Path, **changes: Any) -> WorldCard:
+def update_card(folder: Path, **changes: Any) -> ModelCard:
     """Change fields of a written checkpoint's card, such as `metrics` or the sampler's defaults."""
-    manifest = _read_manifest(folder)
-    card = replace(_card(folder, manifest), **changes)
-    _write_manifest(folder, card, _decoder_config(folder, manifest), manifest["sha256"])
-    return card
+    manifest = CheckpointManifest.read(folder)
+    changed = replace(manifest, card=replace(manifest.card, **changes))
+    changed.write(folder)
+    return changed.card
 
 
-def read_card(name_or_folder: str | Path) -> WorldCard:
+def read_card(name_or_folder: str | Path) -> ModelCard:
     """The card alone, without loading weights."""
-    folder = locate(name_or_folder)
-    return _card(folder, _read_manifest(folder))
+    return CheckpointManifest.read(locate(name_or_folder)).card
 
 
 def read_checkpoint(name_or_folder: str | Path) -> Parts:
@@ -138,78 +144,28 @@ def read_checkpoint(name_or_folder: str | Path) -> Parts:
         CheckpointError: a missing, cut or changed file, or a config that does not fit its weights.
     """
     folder = locate(name_or_folder)
-    manifest = _read_manifest(folder)
-    card = _card(folder, manifest)
-    _verify(folder, manifest, card)
+    manifest = CheckpointManifest.read(folder)
+    card, own_tokenizer = manifest.card, not manifest.language
+    manifest.verify(folder, part_files(own_tokenizer))
+    classes = CLASSES | {"action_encoder": ActionEncoder if own_tokenizer else LanguageActionEncoder}
     networks: dict[str, Any] = {
-        name: _load_weights(folder / name, _build(folder / name, cls)) for name, cls in CLASSES.items()
+        name: _load_weights(folder / name, _build(folder / name, cls)) for name, cls in classes.items()
     }
-    decoder_config = _decoder_config(folder, manifest)
+    decoder_config = manifest.decoder_config(folder)
     _check_card(folder, card, decoder_config, networks["autoencoder"])
     decoder = _build(folder / "decoder", lambda **transformer: VideoDecoder(decoder_config, transformer))
     _load_weights(folder / "decoder", decoder.transformer)
+    listed = [world for world in card.worlds if starts_file(world) in manifest.sha256]
     return Parts(
         card=card,
         decoder=decoder.eval(),
-        tokenizer=_read_tokenizer(folder / TOKENIZER),
-        starts=_read_starts(folder / STARTS, card),
+        reader=_read_tokenizer(folder / TOKENIZER) if own_tokenizer else _language_model(folder, manifest.language),
+        starts={world: _read_starts(folder / starts_file(world), card) for world in listed},
         **networks,
     )
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _weights_hash(hashes: Mapping[str, str], decoder: Mapping[str, Any]) -> str:
-    """The hash of all that decides what a step computes: the files but the start frames, and the decoder's config."""
-    decisive = {name: value for name, value in hashes.items() if name != STARTS} | {"decoder": decoder}
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-
-
-def _write_manifest(folder: Path, card: WorldCard, decoder: VideoDecoderConfig, hashes: Mapping[str, str]) -> None:
-    manifest = {"format_version": FORMAT_VERSION, "card": asdict(card), "decoder": asdict(decoder), "sha256": hashes}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-        version, _, _ = manifest["format_version"], manifest["card"], manifest["sha256"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{folder / MANIFEST} must be a whole manifest, got {error!r}; copy it again") from error
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{folder / MANIFEST} must have format version {FORMAT_VERSION}, got {version}; "
-            "install the wm-gym that wrote it or train again"
-        )
-    return manifest
-
-
-def _card(folder: Path, manifest: dict[str, Any]) -> WorldCard:
-    try:
-        values = _with_tuples(manifest["card"])
-        return WorldCard(**{**values, "action_phrases": _with_tuples(values["action_phrases"])})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(
-            f"card in {folder / MANIFEST} must be a world's card, got {error!r}; copy it again"
-        ) from error
-
-
-def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-
-
-def _decoder_config(folder: Path, manifest: dict[str, Any]) -> VideoDecoderConfig:
-    try:
-        return VideoDecoderConfig(**_with_tuples(manifest["decoder"]))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(
-            f"decoder in {folder / MANIFEST} must be a decoder's config, got {error!r}; copy it again"
-        ) from error
-
-
-def _check_card(folder: Path, card: WorldCard, decoder: VideoDecoderConfig, autoencoder: PatchAutoencoder) -> None:
+def _check_card(folder: Path, card: ModelCard, decoder: VideoDecoderConfig, autoencoder: PatchAutoencoder) -> None:
     """The card is not hashed: what the networks know as well must be the same there."""
     frame_size = tuple(cells * autoencoder.patch_size for cells in decoder.latent_size)
     for name, expected in (("frame_size", frame_size), ("chunk_frames", decoder.chunk_frames)):
@@ -220,33 +176,10 @@ def _check_card(folder: Path, card: WorldCard, decoder: VideoDecoderConfig, auto
             )
 
 
-def _verify(folder: Path, manifest: Mapping[str, Any], card: WorldCard) -> None:
-    hashes: Mapping[str, str] = manifest["sha256"]
-    unlisted = [name for name in FILES if name not in hashes]
-    if unlisted:
-        raise CheckpointError(f"{folder / MANIFEST} must list {', '.join(unlisted)}; write the checkpoint again")
-    expected = _weights_hash(hashes, manifest.get("decoder", {}))
-    if card.weights_hash != expected:
-        raise CheckpointError(
-            f"weights_hash in {folder / MANIFEST} must be {expected[:12]}..., that of the listed files and the "
-            f"decoder's config, got {card.weights_hash[:12]}...; copy the folder again"
-        )
-    for name, expected in hashes.items():
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointError(f"checkpoint {folder} must hold {name}, which is missing; copy the folder again")
-        found = _sha256(path)
-        if found != expected:
-            raise CheckpointError(
-                f"{path} must have SHA-256 {str(expected)[:12]}..., got {found[:12]}... "
-                f"({path.stat().st_size} bytes): it is cut or changed; copy the folder again"
-            )
-
-
 def _build(folder: Path, make: Callable[..., Any]) -> Any:
     try:
         config = json.loads((folder / "config.json").read_text())
-        return make(**_with_tuples({key: value for key, value in config.items() if not key.startswith("_")}))
+        return make(**with_tuples({key: value for key, value in config.items() if not key.startswith("_")}))
     except Exception as error:  # whatever a library says to a config that it cannot build
         raise CheckpointError(
             f"{folder / 'config.json'} must be a config of {folder.name}, got {error!r}; write the checkpoint again"
@@ -263,18 +196,35 @@ def _load_weights(folder: Path, network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-def _read_tokenizer(path: Path) -> Tokenizer:
+def _read_tokenizer(path: Path) -> BytePairs:
     try:
-        return Tokenizer.from_file(str(path))
+        return BytePairs(Tokenizer.from_file(str(path)))
     except Exception as error:  # tokenizers raises no narrower class
         raise CheckpointError(f"{path} must be a tokenizer, got {error!r}; write the checkpoint again") from error
 
 
-def _write_starts(path: Path, starts: UInt8[Tensor, "starts frames height width 3"]) -> None:
+def _language_model(folder: Path, language: Mapping[str, Any]) -> LanguageModel:
+    try:
+        model = LanguageModel.from_pretrained(language["name"], language["layers"])
+    except (KeyError, LanguageModelError) as error:
+        raise CheckpointError(
+            f"language in {folder / MANIFEST} must name a language model that is here, got {error}; "
+            "put it where it was when the checkpoint was trained"
+        ) from error
+    if model.fingerprint != language.get("fingerprint"):
+        raise CheckpointError(
+            f"language model {model.name} must be the one that {folder} was trained with, got another with "
+            f"fingerprint {model.fingerprint[:12]}...; take the same version"
+        )
+    return model
+
+
+def _write_starts(path: Path, starts: Starts) -> None:
+    path.parent.mkdir(exist_ok=True)
     Image.fromarray(starts.flatten(0, 2).numpy()).save(path, optimize=True)
 
 
-def _read_starts(path: Path, card: WorldCard) -> UInt8[Tensor, "starts frames height width 3"]:
+def _read_starts(path: Path, card: ModelCard) -> Starts:
     try:
         strip = torch.from_numpy(np.array(Image.open(path).convert("RGB")))
         return strip.reshape(-1, card.chunk_frames, *card.frame_size, 3)

@@ -12,11 +12,13 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils import EzPickle
 from jaxtyping import UInt8
 
-from wm_gym.checkpoint import shipped_names
+from wm_gym.actions import MAX_ACTION_LENGTH, Action, check_text, scale_numbers
+from wm_gym.checkpoint import read_card, shipped_names
 from wm_gym.env_state import EnvState, as_env_state
 from wm_gym.keys import key_codes
-from wm_gym.start import StartRules, check_frames, check_index, check_options
-from wm_gym.world_model import MAX_ACTION_LENGTH, StepOutput, WorldModel, check_action
+from wm_gym.start import StartRules, check_frames, check_index, check_options, twin_start
+from wm_gym.world_card import WorldCard
+from wm_gym.world_model import StepOutput, WorldModel
 from wm_gym.world_state import WorldState
 
 Chunk = UInt8[np.ndarray, "time height width 3"]
@@ -26,7 +28,8 @@ Frame = UInt8[np.ndarray, "height width 3"]
 class WorldModelEnv(gym.Env[Any, Any], EzPickle):
     """Steps a learned world with texts.
 
-    Actions are any printable text of up to 256 characters; "" does nothing. Observations are chunks, uint8
+    Actions are any printable text of up to 256 characters; "" does nothing. In worlds with numeric actions `step` also
+    takes an array of numbers within `control_range`. Observations are chunks, uint8
     (chunk_frames, height, width, 3). The reward is the chunk's sum. `terminated` comes from the model's head,
     `truncated` from `max_uncertainty` (and from the id's `TimeLimit`). Same seed, same actions, same device: same
     episode.
@@ -38,15 +41,16 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
 
     `reset(options=...)` says where the world starts; without it, one of the checkpoint's start observations is drawn:
 
-    - `frames`: an image (height, width, 3) or a chunk, uint8.
+    - `frames`: an image (height, width, 3), a chunk, or a clip that also shows how things move, uint8.
     - `index` (or `episode`): number of a start observation of the checkpoint.
     - `state`: an `EnvState` or a `WorldState` of the same checkpoint; the rest of its noise is already decided by it.
     - `world`: the name of the world, which must be this env's.
 
     Args:
-        world: name of a shipped world.
-        checkpoint: a folder of your own instead of the world's shipped checkpoint.
-        render_mode: None or "rgb_array" (the last frame).
+        world: name of a world; None takes the only one of `checkpoint`, and "minigrid" without one.
+        checkpoint: name of a shipped checkpoint or a folder of your own. None takes the shipped one of the world's
+            name, or else the first that has the world.
+        render_mode: None, "rgb_array" (the last frame) or "human" (a window, with the extra `play`).
         device: where the model runs, as torch names it.
         num_denoising_steps: decoder calls a chunk, at least 1; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise, at least 0; None takes the checkpoint's. More makes the world
@@ -58,11 +62,11 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         ValueError: an unknown world, a checkpoint that cannot be loaded, or an argument out of range.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 8}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 8}
 
     def __init__(
         self,
-        world: str = "minigrid",
+        world: str | None = None,
         checkpoint: str | Path | None = None,
         render_mode: str | None = None,
         device: str = "cpu",
@@ -83,31 +87,33 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             report_latencies=report_latencies,
         )
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+            raise ValueError(f"render_mode must be None, 'rgb_array' or 'human', got {render_mode!r}")
         _check_at_least("num_denoising_steps", num_denoising_steps, 1, whole=True)
         _check_at_least("temperature", temperature, 0)
         _check_at_least("max_uncertainty", max_uncertainty, 0)
         self.render_mode = render_mode
-        if checkpoint is None and world not in shipped_names():
-            raise ValueError(
-                f"world must be one of {', '.join(shipped_names())}, got {world!r}; pass checkpoint= for your own"
-            )
-        self.model = WorldModel.from_pretrained(str(world if checkpoint is None else checkpoint), device=device)
+        name = _checkpoint_of(world or "minigrid") if checkpoint is None else checkpoint
+        self.world = read_card(name).world(world)
+        self.model = WorldModel.from_pretrained(name, device=device)
         self.latencies: dict[str, float] = {}
         self._num_denoising_steps = num_denoising_steps
         self._temperature = temperature
         self._max_uncertainty = math.inf if max_uncertainty is None else max_uncertainty
         self._report_latencies = report_latencies
         self._state: EnvState | None = None
-        card = self.model.card
-        self.world = card.world
-        self.metadata = {**self.metadata, "render_fps": card.render_fps}
+        self._screen: Any = None
+        self.metadata = {**self.metadata, "render_fps": self._card.render_fps}
         self.observation_space, self.action_space = self._spaces()
 
     @property
     def action_phrases(self) -> dict[str, tuple[str, ...]]:
         """The texts that the world was trained on: name of the action -> its phrasings, the first the canonical one."""
-        return dict(self.model.card.action_phrases)
+        return dict(self._card.action_phrases)
+
+    @property
+    def control_range(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Smallest and largest value of each number of a numeric action; empty where the world has none."""
+        return self._card.control_low, self._card.control_high
 
     @property
     def chunk_frames(self) -> int:
@@ -122,7 +128,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
     @property
     def key_map(self) -> dict[str, str]:
         """Name of a key, as pygame names it -> text."""
-        return dict(self.model.card.key_map)
+        return dict(self._card.key_map)
 
     def get_action_meanings(self) -> list[str]:
         """The canonical text of every action that the world knows. Other texts are allowed too."""
@@ -140,8 +146,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             options: where to start; see the class.
 
         Returns:
-            The first observation and an info with `start` ("frames", "state" or "index"; the latter with `index`, the
-            number of the start observation).
+            The first observation and an info with `start`: "frames", "state", "index" (with `index`, the number of the
+            start observation) or "twin" (of a world that comes without start observations).
 
         Raises:
             ValueError: the options do not fit. The env stays as it was.
@@ -150,7 +156,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         check_options(options)
         self._check_world(options.get("world"))
         chunk_shape = (self.chunk_frames, *self.model.card.frame_size, 3)
-        rules = StartRules(chunk_shape=chunk_shape, num_starts=len(self.model.starts))
+        starts = self.model.starts.get(self.world, ())
+        rules = StartRules(chunk_shape=chunk_shape, num_starts=len(starts), most_frames=self.model.kept_frames)
         frames = options.get("frames")
         chunk = None if frames is None else check_frames(frames, rules)
         index = check_index(options, rules)
@@ -160,14 +167,17 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             return self._begin(saved.world_state), {"start": "state"}
         if chunk is not None:
             return self._begin(self._reset_model(chunk)), {"start": "frames"}
+        if not rules.num_starts:
+            start = twin_start(self.world, int(self.np_random.integers(2**31)))
+            return self._begin(self._reset_model(start)), {"start": "twin"}
         index = int(self.np_random.integers(rules.num_starts)) if index is None else index
-        return self._begin(self._reset_model(self.model.starts[index].numpy())), {"start": "index", "index": index}
+        return self._begin(self._reset_model(starts[index].numpy())), {"start": "index", "index": index}
 
     def step(self, action: Any) -> tuple[Chunk, float, bool, bool, dict[str, Any]]:
         """Say a text to the world.
 
         Args:
-            action: printable text of at most 256 characters.
+            action: printable text of at most 256 characters; or, where the world has them, numbers in `control_range`.
 
         Returns:
             observation, reward, terminated, truncated, info.
@@ -177,10 +187,9 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             gymnasium.error.ResetNeeded: before the first reset, or after the end.
         """
         state = self._running_state()
-        check_action(action)
         world_state, output = self.model.step(
             state.world_state,
-            [action],
+            [self._checked(action)],
             num_denoising_steps=self._num_denoising_steps,
             temperature=self._temperature,
         )
@@ -190,10 +199,11 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             world_state=world_state, ended=terminated or truncated, elapsed_steps=state.elapsed_steps + 1
         )
         self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
+        self._show(self._state.observation)
         return self._state.observation, float(output.reward[0]), terminated, truncated, self._info(output)
 
     def render(self) -> Frame | None:
-        """The last frame, uint8 (height, width, 3), a copy; None (and a warning) without a render mode.
+        """The last frame, uint8 (height, width, 3), a copy; None with "human", or (and a warning) without a mode.
 
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
@@ -202,7 +212,13 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             gym.logger.warn("render() needs a render mode; make the env with render_mode='rgb_array'")
             return None
         frame: Frame = self._current_state().observation[-1]
-        return frame
+        return None if self.render_mode == "human" else frame
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._screen is not None:
+            self._screen.close()
+            self._screen = None
 
     def clone_state(self, include_rng: bool = False) -> EnvState:
         """The whole state of the episode, over or not, which later steps do not change.
@@ -243,11 +259,29 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         chunk = gym.spaces.Box(0, 255, (card.chunk_frames, *card.frame_size, 3), np.uint8)
         return chunk, gym.spaces.Text(min_length=0, max_length=MAX_ACTION_LENGTH, charset=string.printable)
 
+    @property
+    def _card(self) -> WorldCard:
+        """Of the env's world."""
+        return self.model.card.worlds[self.world]
+
+    def _checked(self, action: Any) -> Action:
+        """The action as the model takes it."""
+        return scale_numbers(action, *self.control_range) if isinstance(action, np.ndarray) else check_text(action)
+
     def _begin(self, world_state: WorldState) -> Chunk:
         """Begin an episode in a state and return the observation."""
         self._state = EnvState(world_state=world_state, ended=False, elapsed_steps=0)
         self.latencies = {}
+        self._show(self._state.observation)
         return self._state.observation
+
+    def _show(self, chunk: Chunk) -> None:
+        """Draw the chunk where a person watches."""
+        if self.render_mode == "human":
+            from wm_gym.screen import Screen  # needs pygame, which the others do not
+
+            self._screen = self._screen or Screen(f"wm-gym: {self.world}", float(self.metadata["render_fps"]))
+            self._screen.show(chunk)
 
     def _reset_model(self, chunk: Chunk) -> WorldState:
         """The model's state after `chunk`, its noise seeded from `np_random`."""
@@ -296,10 +330,21 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             ValueError: the name is not this env's world.
         """
         if world is not None and world != self.world:
-            known = ", ".join(shipped_names())
-            raise ValueError(
-                f"world must be {self.world!r}, got {world!r}; make another env with world= one of {known}"
-            )
+            raise ValueError(f"world must be {self.world!r}, got {world!r}; make another env with world={world!r}")
+
+
+def _checkpoint_of(world: str) -> str:
+    """The shipped checkpoint that has a world: the one of its name, or else the first.
+
+    Raises:
+        ValueError: none has it.
+    """
+    worlds = {name: tuple(read_card(name).worlds) for name in shipped_names()}
+    found = [name for name, known in worlds.items() if world in known]
+    if not found:
+        known = ", ".join(sorted({world for names in worlds.values() for world in names}))
+        raise ValueError(f"world must be one of {known}, got {world!r}; pass checkpoint= for your own")
+    return world if world in found else found[0]
 
 
 def _check_at_least(name: str, value: Any, least: int, *, whole: bool = False) -> None:

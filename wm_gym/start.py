@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from jaxtyping import UInt8
+
+from wm_gym.worlds import WORLDS
 
 Chunk = UInt8[np.ndarray, "time height width 3"]
 
@@ -19,10 +22,12 @@ class StartRules:
     Attributes:
         chunk_shape: (chunk_frames, height, width, 3) of the world.
         num_starts: start observations that came with the checkpoint.
+        most_frames: longest clip to start from.
     """
 
     chunk_shape: tuple[int, ...]
     num_starts: int
+    most_frames: int
 
 
 def check_options(options: dict[str, Any]) -> None:
@@ -45,12 +50,12 @@ def check_frames(frames: Any, rules: StartRules) -> Chunk:
     """Turn a user's image or clip into the world's chunk.
 
     Args:
-        frames: uint8 (height, width, 3), which is repeated to a chunk, or (chunk_frames, height, width, 3). Anything
-            that `numpy.asarray` understands.
+        frames: uint8 (height, width, 3), which is repeated to a chunk, or a clip of chunk_frames to most_frames of
+            them. Anything that `numpy.asarray` understands.
         rules: of the world.
 
     Returns:
-        A chunk of its own memory.
+        A clip of its own memory.
 
     Raises:
         ValueError: another dtype, shape or size.
@@ -64,15 +69,16 @@ def check_frames(frames: Any, rules: StartRules) -> Chunk:
         raise ValueError(f"frames must be uint8 in [0, 255], got {_describe(array)}; {_dtype_advice(array)}")
     if array.shape == rules.chunk_shape[1:]:
         return np.repeat(array[None], time, axis=0)
-    if array.shape == rules.chunk_shape:
+    is_clip = array.ndim == 4 and array.shape[1:] == rules.chunk_shape[1:]
+    if is_clip and time <= len(array) <= rules.most_frames:
         return array.copy()
-    if array.ndim == 4 and array.shape[1:] == rules.chunk_shape[1:]:
-        advice = f"choose the {time} to start from, as frames[-{time}:]"
+    counts = f"{time}" if time == rules.most_frames else f"{time} to {rules.most_frames}"
+    if is_clip:
+        advice = f"choose the {rules.most_frames} to start from, as frames[-{rules.most_frames}:]"
     else:
         advice = f"resize the picture to {height}x{width} and put the colours last"
-    raise ValueError(
-        f"frames must have the shape {rules.chunk_shape[1:]} or {rules.chunk_shape}, got {array.shape}; {advice}"
-    )
+    size = f"{height}, {width}, 3)"
+    raise ValueError(f"frames must have the shape ({size} or ({counts}, {size}, got {array.shape}; {advice}")
 
 
 def check_index(options: dict[str, Any], rules: StartRules) -> int | None:
@@ -85,11 +91,31 @@ def check_index(options: dict[str, Any], rules: StartRules) -> int | None:
     index = options.get(name)
     if index is None:
         return None
+    if not rules.num_starts:
+        raise ValueError(f"{name} must be left out, got {index!r}: the world comes without start frames; pass frames")
     if isinstance(index, bool) or not isinstance(index, (int, np.integer)) or not 0 <= index < rules.num_starts:
         raise ValueError(
             f"{name} must be an integer from 0 to {rules.num_starts - 1}, got {index!r}; leave it out to draw a start"
         )
     return int(index)
+
+
+def twin_start(world: str, seed: int) -> Chunk:
+    """Where the world's real twin starts, for worlds that come without start frames.
+
+    Raises:
+        ValueError: there is no twin, or no simulator for it.
+    """
+    try:
+        twin = gym.make(WORLDS[world].twin, disable_env_checker=True)
+    except (KeyError, ModuleNotFoundError, gym.error.Error) as error:
+        raise ValueError(
+            f"options must say where {world!r} starts, got no frames: it comes without start frames, and its real twin "
+            f'is not here ({error}); pass reset(options={{"frames": image}})'
+        ) from error
+    observation, _ = twin.reset(seed=seed)
+    twin.close()
+    return np.array(observation)
 
 
 def _describe(array: np.ndarray) -> str:

@@ -5,7 +5,6 @@ o_{t+1}. The decoded frames are encoded again before they become history, which 
 """
 
 import math
-import string
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
@@ -18,14 +17,14 @@ from jaxtyping import Bool, Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wm_gym.actions import Action, check_numbers, check_text
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
 from wm_gym.decoder.sampling import sample_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
-from wm_gym.transition.tokenizer import tokenize
-from wm_gym.world_card import WorldCard
+from wm_gym.transition.language_action_encoder import LanguageActionEncoder
+from wm_gym.world_card import ModelCard
 from wm_gym.world_state import WorldState, check_seeds
 
-MAX_ACTION_LENGTH = 256
 ACTION_CACHE_SIZE = 65536  # distinct texts kept encoded
 
 
@@ -49,21 +48,6 @@ class StepOutput:
     termination_probability: Float[Tensor, "batch"]
     uncertainty: Float[Tensor, "batch"]
     latencies: Mapping[str, float]
-
-
-def check_action(action: object) -> str:
-    """The action if it is one: printable ASCII of at most 256 characters.
-
-    Raises:
-        ValueError: anything else.
-    """
-    if not isinstance(action, str):
-        raise ValueError(f"action must be a string such as 'turn left', got {action!r} of type {type(action).__name__}")
-    if len(action) > MAX_ACTION_LENGTH:
-        raise ValueError(f"action must have at most {MAX_ACTION_LENGTH} characters, got {len(action)}; shorten it")
-    if bad := sorted(set(action) - set(string.printable)):
-        raise ValueError(f"action must be printable ASCII (string.printable), got {bad} in {action!r}; leave them out")
-    return action
 
 
 def world_noise(state: WorldState, shape: tuple[int, ...]) -> Float[Tensor, "batch *shape"]:
@@ -95,7 +79,7 @@ class WorldModel(nn.Module):
     def __init__(self, parts: Parts) -> None:
         super().__init__()
         self.card = parts.card
-        self.tokenizer = parts.tokenizer
+        self.reader = parts.reader
         self.starts = parts.starts
         self.autoencoder = parts.autoencoder
         self.encoder = parts.encoder
@@ -122,7 +106,7 @@ class WorldModel(nn.Module):
                 f"device must be one that torch has here, got {device!r} ({error}); device='cpu' always is"
             ) from error
 
-    def save_pretrained(self, folder: str | Path) -> WorldCard:
+    def save_pretrained(self, folder: str | Path) -> ModelCard:
         """Write a checkpoint folder and return its card with the weights' hash."""
         return write_checkpoint(Path(folder), self.parts())
 
@@ -136,9 +120,19 @@ class WorldModel(nn.Module):
             transition=self.transition,
             heads=self.heads,
             decoder=self.decoder,
-            tokenizer=self.tokenizer,
+            reader=self.reader,
             starts=self.starts,
         )
+
+    @property
+    def max_controls(self) -> int:
+        """Most numbers that an action may have; 0 where actions are texts."""
+        return self.action_encoder.max_controls if isinstance(self.action_encoder, LanguageActionEncoder) else 0
+
+    @property
+    def kept_frames(self) -> int:
+        """Latent frames that a state keeps: those of its chunk, and those before the next one that the decoder sees."""
+        return max(self.card.chunk_frames, self.decoder.config.past_frames)
 
     @property
     def device(self) -> torch.device:
@@ -150,7 +144,8 @@ class WorldModel(nn.Module):
         """Worlds that begin at the given observations.
 
         Args:
-            frames: uint8 (batch, chunk_frames, height, width, 3), in 0..255.
+            frames: uint8 (batch, frames, height, width, 3), in 0..255: a chunk, or up to `kept_frames` frames that also
+                show how things move.
             seeds: one non-negative integer a world; equal seeds and actions give equal frames, bit for bit.
 
         Raises:
@@ -159,13 +154,15 @@ class WorldModel(nn.Module):
         observation = self._check_frames(frames)
         checked = check_seeds(seeds, len(observation))
         latents = self.autoencoder.encode(observation)
+        still = latents[:, :1].expand(-1, self.kept_frames - latents.shape[1], -1, -1, -1)
+        chunk_frames = self.card.chunk_frames
         return WorldState(
             weights_hash=self.card.weights_hash,
             seeds=torch.tensor(checked, dtype=torch.int64, device=self.device),
             rounds=torch.zeros(len(observation), dtype=torch.int64, device=self.device),
-            frames=observation,
-            latents=latents,
-            observation_tokens=self.encoder(latents),
+            frames=observation[:, -chunk_frames:],
+            latents=torch.cat([still, latents], dim=1),
+            observation_tokens=self.encoder(latents[:, -chunk_frames:]),
             transition=self.transition.empty_cache(len(observation)),
             decoder=self.decoder.empty_cache(len(observation)),
         )
@@ -174,7 +171,7 @@ class WorldModel(nn.Module):
     def step(
         self,
         state: WorldState,
-        actions: Sequence[str],
+        actions: Sequence[Action],
         *,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
@@ -183,12 +180,12 @@ class WorldModel(nn.Module):
 
         Args:
             state: from `reset`, `step` or `WorldState.load`.
-            actions: one text a world; "" means "do nothing".
+            actions: one a world: a text, where "" means "do nothing", or numbers in [-1, 1].
             num_denoising_steps: decoder calls; default is the card's.
             temperature: scale of the initial noise, 0 draws the mean; default is the card's.
 
         Raises:
-            ValueError: a state of another checkpoint, actions that are not one valid text a world, less than one
+            ValueError: a state of another checkpoint, actions that are not one valid one a world, less than one
                 denoising step or a negative temperature.
         """
         self._check_step(state, actions)
@@ -199,10 +196,9 @@ class WorldModel(nn.Module):
                 state.transition, state.observation_tokens, self.encode_actions(actions)
             )
         with clock("decoder"):
-            noise = scale * world_noise(state, tuple(state.latents.shape[1:]))
-            drawn, decoder = sample_chunk(
-                self.decoder, state.decoder, state.latents[:, -1], latent_state, noise, sigmas
-            )
+            noise = scale * world_noise(state, (self.card.chunk_frames, *state.latents.shape[2:]))
+            past = state.latents[:, -self.decoder.config.past_frames :]
+            drawn, decoder = sample_chunk(self.decoder, state.decoder, past, latent_state, noise, sigmas)
         with clock("autoencoder"):
             frames = self.autoencoder.decode(drawn)
             latents = self.autoencoder.encode(frames)
@@ -215,7 +211,7 @@ class WorldModel(nn.Module):
             seeds=state.seeds,
             rounds=state.rounds + 1,
             frames=frames,
-            latents=latents,
+            latents=torch.cat([state.latents, latents], dim=1)[:, -self.kept_frames :],
             observation_tokens=observation_tokens,
             transition=transition,
             decoder=decoder,
@@ -254,16 +250,23 @@ class WorldModel(nn.Module):
                 )
 
     @torch.no_grad()
-    def encode_actions(self, actions: Sequence[str]) -> Float[Tensor, "batch tokens width"]:
-        """Action tokens of each text; a distinct text is encoded once and then remembered."""
-        new = sorted(set(actions) - self._action_tokens.keys())
-        if len(self._action_tokens) + len(new) > ACTION_CACHE_SIZE:
+    def encode_actions(self, actions: Sequence[Action]) -> Float[Tensor, "batch tokens width"]:
+        """Action tokens of each action; a distinct text is encoded once and then remembered."""
+        texts = {action for action in actions if isinstance(action, str)}
+        if len(self._action_tokens) + len(texts - self._action_tokens.keys()) > ACTION_CACHE_SIZE:
             self._action_tokens.clear()
-            new = sorted(set(actions))
-        for text in new:  # one by one: a text's tokens must not depend on the padding of others
-            ids, real = tokenize(self.tokenizer, [text])
-            self._action_tokens[text] = self.action_encoder(ids.to(self.device), real.to(self.device))[0]
-        return torch.stack([self._action_tokens[text] for text in actions])
+        for text in sorted(texts - self._action_tokens.keys()):  # one by one: tokens must not depend on others' padding
+            read, real = self.reader.read([text])
+            self._action_tokens[text] = self.action_encoder(read.to(self.device), real.to(self.device))[0]
+        return torch.stack([self._encode_action(action) for action in actions])
+
+    def _encode_action(self, action: Action) -> Float[Tensor, "tokens width"]:
+        if isinstance(action, str):
+            return self._action_tokens[action]
+        values = torch.as_tensor(np.asarray(action, np.float32), device=self.device)
+        assert isinstance(self.action_encoder, LanguageActionEncoder), "checked before"
+        tokens: Tensor = self.action_encoder.encode_controls(values[None])[0]
+        return tokens
 
     def train(self, mode: bool = True) -> "WorldModel":
         """Switch between training and evaluation; what was remembered of the weights before is forgotten."""
@@ -287,23 +290,30 @@ class WorldModel(nn.Module):
         return sampling_sigmas(steps, self.decoder.config.shift), scale
 
     def _check_frames(self, frames: NDArray[np.uint8] | Tensor) -> UInt8[Tensor, "batch frames height width 3"]:
-        expected = (self.card.chunk_frames, *self.card.frame_size, 3)
-        rule = f"frames must be uint8 in 0..255 of shape (batch, {', '.join(map(str, expected))})"
+        least, most = self.card.chunk_frames, self.kept_frames
+        counts = str(least) if least == most else f"{least} to {most}"
+        rule = (
+            f"frames must be uint8 in 0..255 of shape (batch, {counts}, {', '.join(map(str, self.card.frame_size))}, 3)"
+        )
         if not isinstance(frames, np.ndarray | Tensor):
             raise ValueError(f"{rule}, got {type(frames).__name__}; pass a NumPy array or a tensor")
         if frames.dtype not in (np.uint8, torch.uint8):
             raise ValueError(f"{rule}, got dtype {frames.dtype}; scale to 0..255 and convert")
-        if tuple(frames.shape[1:]) != expected or not len(frames):
+        fits = frames.ndim == 5 and len(frames) and least <= frames.shape[1] <= most
+        if not fits or tuple(frames.shape[2:]) != (*self.card.frame_size, 3):
             raise ValueError(f"{rule}, got shape {tuple(frames.shape)}; resize the frames")
         copy = torch.from_numpy(np.array(frames, order="C")) if isinstance(frames, np.ndarray) else frames.clone()
         return copy.to(self.device)
 
-    def _check_step(self, state: WorldState, actions: Sequence[str]) -> None:
+    def _check_step(self, state: WorldState, actions: Sequence[Action]) -> None:
         self.check_state(state)
         if isinstance(actions, str) or not isinstance(actions, Sized) or len(actions) != state.batch_size:
             raise ValueError(f"actions must be a list of {state.batch_size} texts, one a world, got {actions!r}")
         for action in actions:
-            check_action(action)
+            if isinstance(action, np.ndarray):
+                check_numbers(action, self.max_controls)
+            else:
+                check_text(action)
 
 
 def _layout(state: WorldState) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:

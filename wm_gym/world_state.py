@@ -43,8 +43,8 @@ class WorldState:
         seeds: each world's seed; with `rounds` it determines the world's noise, so a fork repeats its original.
         rounds: steps taken since the reset.
         frames: the last chunk, uint8.
-        latents: `frames` encoded.
-        observation_tokens: `latents` encoded, for the next round of the transition.
+        latents: the last frames encoded: those of the chunk, and earlier ones where the decoder sees more.
+        observation_tokens: the chunk's latents encoded, for the next round of the transition.
         transition: KV cache of past rounds.
         decoder: KV cache of past chunks.
     """
@@ -53,7 +53,7 @@ class WorldState:
     seeds: Int64[Tensor, "batch"]
     rounds: Int64[Tensor, "batch"]
     frames: UInt8[Tensor, "batch frames height width 3"]
-    latents: Float[Tensor, "batch frames channel h w"]
+    latents: Float[Tensor, "batch kept channel h w"]
     observation_tokens: Float[Tensor, "batch tokens token_width"]
     transition: RoundCache
     decoder: ChunkCache

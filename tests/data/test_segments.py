@@ -111,3 +111,20 @@ def test_number_out_of_range_is_named(dataset: Dataset, numbers: dict[str, float
 def test_negative_iteration_is_rejected(dataset: Dataset) -> None:
     with pytest.raises(ValueError, match="iteration must be at least 0, got -1"):
         SegmentSampler(dataset, num_rounds=1, batch_size=1).sample(-1)
+
+
+def test_lead_shows_what_came_before(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path, make_episode(0, num_steps=6))
+    sampler = SegmentSampler(dataset, num_rounds=2, batch_size=64, num_lead=2)
+    batch = sampler.sample(0)
+    assert batch.observations.shape[1] == 5
+    for row, (_, start) in enumerate(sampler.starts(0)):
+        shown = batch.observations[row, :, 0, 0, 0, 0].tolist()
+        assert shown == [max(step, 0) for step in range(start - 2, start + 3)]
+
+
+def test_still_segments_begin_at_a_still_picture(tmp_path: Path) -> None:
+    dataset = write_dataset(tmp_path, make_episode(0, num_steps=6))
+    batch = SegmentSampler(dataset, num_rounds=2, batch_size=64, num_lead=2, still_fraction=1.0).sample(0)
+    np.testing.assert_array_equal(batch.observations[:, 0], batch.observations[:, 2])
+    assert (batch.observations[:, 2] != batch.observations[:, 3]).all()

@@ -31,6 +31,7 @@ def random_decoder(
     prediction_target: PredictionTarget = "residual",
     input_channels: tuple[InputChannels, ...] = ("noisy", "last", "position"),
     dtype: torch.dtype = torch.float32,
+    past_frames: int = 1,
 ) -> VideoDecoder:
     """A decoder whose every parameter is random, norms and biases too; equal arguments give equal weights."""
     config = VideoDecoderConfig(
@@ -38,6 +39,7 @@ def random_decoder(
         latent_size=LATENT_SIZE,
         chunk_frames=chunk_frames,
         window_chunks=window_chunks,
+        past_frames=past_frames,
         input_channels=input_channels,
         prediction_target=prediction_target,
     )
@@ -78,23 +80,23 @@ class Segment:
     """Inputs of `VideoDecoder.forward`."""
 
     noisy: Float[Tensor, "batch chunks frames channel h w"]
-    last: Float[Tensor, "batch chunks channel h w"]
+    past: Float[Tensor, "batch chunks past channel h w"]
     sigmas: Float[Tensor, "batch chunks"]
     latent_state: Float[Tensor, "batch chunks states width"]
 
     def rows(self, *rows: int) -> "Segment":
         """The worlds `rows`."""
         index = list(rows)
-        return Segment(self.noisy[index], self.last[index], self.sigmas[index], self.latent_state[index])
+        return Segment(self.noisy[index], self.past[index], self.sigmas[index], self.latent_state[index])
 
     def chunks(self, *numbers: int) -> "Segment":
         """The chunks `numbers`, in that order."""
         index = list(numbers)
-        return Segment(self.noisy[:, index], self.last[:, index], self.sigmas[:, index], self.latent_state[:, index])
+        return Segment(self.noisy[:, index], self.past[:, index], self.sigmas[:, index], self.latent_state[:, index])
 
     def chunk(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The arguments of `VideoDecoder.step` for one chunk, without the cache."""
-        return self.noisy[:, number], self.last[:, number], self.sigmas[:, number], self.latent_state[:, number]
+        return self.noisy[:, number], self.past[:, number], self.sigmas[:, number], self.latent_state[:, number]
 
 
 def random_segment(decoder: VideoDecoder, batch_size: int, num_chunks: int, seed: int = 0) -> Segment:
@@ -103,19 +105,19 @@ def random_segment(decoder: VideoDecoder, batch_size: int, num_chunks: int, seed
     frame = (LATENT_CHANNELS, *LATENT_SIZE)
     shapes = (
         (batch_size, num_chunks, decoder.config.chunk_frames, *frame),
-        (batch_size, num_chunks, *frame),
+        (batch_size, num_chunks, decoder.config.past_frames, *frame),
         (batch_size, num_chunks),
         (batch_size, num_chunks, NUM_STATES, STATE_WIDTH),
     )
     dtype = next(decoder.parameters()).dtype
-    noisy, last, sigmas, latent_state = (torch.randn(shape, generator=generator, dtype=dtype) for shape in shapes)
-    return Segment(noisy, last, sigmas.sigmoid(), latent_state)
+    noisy, past, sigmas, latent_state = (torch.randn(shape, generator=generator, dtype=dtype) for shape in shapes)
+    return Segment(noisy, past, sigmas.sigmoid(), latent_state)
 
 
 @torch.no_grad()
 def full_pass(decoder: VideoDecoder, segment: Segment) -> Tensor:
     """The output for all chunks in one masked pass."""
-    output: Tensor = decoder(segment.noisy, segment.last, segment.sigmas, segment.latent_state)
+    output: Tensor = decoder(segment.noisy, segment.past, segment.sigmas, segment.latent_state)
     return output
 
 

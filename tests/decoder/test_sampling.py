@@ -18,7 +18,7 @@ def inputs(batch_size: int = 2, frames: int = 1) -> dict[str, Any]:
     """Random arguments of `sample_chunk`."""
     generator = torch.Generator().manual_seed(0)
     return {
-        "last": torch.randn(batch_size, LATENT_CHANNELS, *LATENT_SIZE, generator=generator),
+        "past": torch.randn(batch_size, 1, LATENT_CHANNELS, *LATENT_SIZE, generator=generator),
         "latent_state": torch.randn(batch_size, NUM_STATES, STATE_WIDTH, generator=generator),
         "noise": torch.randn(batch_size, frames, LATENT_CHANNELS, *LATENT_SIZE, generator=generator),
     }
@@ -47,7 +47,7 @@ def test_residual_is_added_to_the_last_frame() -> None:
     point_at(decoder, 0.5)
     given = inputs()
     clean, _ = sample_chunk(decoder, decoder.empty_cache(2), **given, sigmas=sampling_sigmas(2, 3.0))
-    assert_near(clean, given["last"][:, None] + 0.5)
+    assert_near(clean, given["past"] + 0.5)
 
 
 @torch.no_grad()
@@ -66,8 +66,8 @@ def test_one_step_equals_the_network_at_sigma_one(target: PredictionTarget) -> N
     decoder = random_decoder(prediction_target=target)
     given, level = inputs(), torch.ones(2)
     clean, _ = sample_chunk(decoder, decoder.empty_cache(2), **given, sigmas=[1.0, 0.0])
-    output, _ = decoder.step(decoder.empty_cache(2), given["noise"], given["last"], level, given["latent_state"])
-    assert_near(clean, decoder.clean(output, given["noise"], given["last"], level))
+    output, _ = decoder.step(decoder.empty_cache(2), given["noise"], given["past"], level, given["latent_state"])
+    assert_near(clean, decoder.clean(output, given["noise"], given["past"], level))
 
 
 @torch.no_grad()

@@ -57,7 +57,7 @@ def test_folder_saved_by_diffusers_loads_unchanged(tmp_path: Path) -> None:
     decoder.transformer.load_state_dict(load_file(tmp_path / "diffusion_pytorch_model.safetensors"))
     noisy, sigma = torch.randn(1, 2, LATENT_CHANNELS, *LATENT_SIZE), torch.tensor([0.7])
     latent_state = torch.randn(1, 3, TRANSFORMER["text_dim"])
-    output, _ = decoder.step(decoder.empty_cache(1), noisy, noisy[:, 0], sigma, latent_state)
+    output, _ = decoder.step(decoder.empty_cache(1), noisy, noisy[:, :1], sigma, latent_state)
     (expected,) = official(noisy.transpose(1, 2), 1000 * sigma, latent_state, return_dict=False)
     assert_near(output, expected.transpose(1, 2))
 
@@ -68,6 +68,17 @@ def test_chunk_by_chunk_equals_the_masked_pass(window: int, frames: int, dtype: 
     decoder = random_decoder(window, frames, dtype=dtype)
     segment = random_segment(decoder, batch_size=2, num_chunks=6)
     assert_near(chunk_by_chunk(decoder, segment), full_pass(decoder, segment))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_every_past_frame_matters(place: int) -> None:
+    decoder = random_decoder(past_frames=2)
+    segment = random_segment(decoder, batch_size=1, num_chunks=2)
+    before = full_pass(decoder, segment)
+    segment.past[:, :, place] += 1
+    after = full_pass(decoder, segment)
+    assert_near(chunk_by_chunk(decoder, segment), after)
+    assert (after - before).abs().max() > 1e-3
 
 
 def test_masked_pass_sees_the_window_and_no_more() -> None:
@@ -88,7 +99,7 @@ def test_a_chunk_reads_its_own_latent_state() -> None:
     assert changed.tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("name", ["last", "noisy"])
+@pytest.mark.parametrize("name", ["past", "noisy"])
 def test_every_input_matters(name: str) -> None:
     decoder = random_decoder()
     segment = random_segment(decoder, batch_size=1, num_chunks=1)
@@ -121,7 +132,7 @@ def test_worlds_at_different_fill_levels_equal_their_own_runs() -> None:
 def test_other_worlds_in_the_batch_change_no_bit() -> None:
     decoder = random_decoder(window_chunks=2)
     mine, other = (random_segment(decoder, batch_size=3, num_chunks=4, seed=seed) for seed in (0, 1))
-    for name in ("noisy", "last", "sigmas", "latent_state"):
+    for name in ("noisy", "past", "sigmas", "latent_state"):
         getattr(other, name)[1] = getattr(mine, name)[1]
     assert torch.equal(chunk_by_chunk(decoder, mine)[1], chunk_by_chunk(decoder, other)[1])
 
@@ -147,7 +158,7 @@ def test_step_leaves_the_given_cache_as_it_is() -> None:
 def test_a_pass_leaves_no_tensor_of_its_graph_behind() -> None:
     decoder = random_decoder(window_chunks=2)
     segment = random_segment(decoder, batch_size=1, num_chunks=2)
-    decoder(segment.noisy, segment.last, segment.sigmas, segment.latent_state)
+    decoder(segment.noisy, segment.past, segment.sigmas, segment.latent_state)
     copy.deepcopy(decoder)  # refuses tensors that belong to a graph
 
 
@@ -168,11 +179,11 @@ def test_cache_does_not_grow_over_hundreds_of_chunks() -> None:
 def test_clean_inverts_the_target(target: str) -> None:
     decoder = random_decoder(prediction_target=target, dtype=torch.float64)  # type: ignore[arg-type]
     segment = random_segment(decoder, batch_size=2, num_chunks=3)
-    clean, noise, last, sigmas = torch.randn_like(segment.noisy), segment.noisy, segment.last, segment.sigmas
+    clean, noise, past, sigmas = torch.randn_like(segment.noisy), segment.noisy, segment.past, segment.sigmas
     scale = sigmas[..., None, None, None, None]
     noisy = (1 - scale) * clean + scale * noise
-    perfect = {"residual": clean - last[:, :, None], "clean": clean, "velocity": noise - clean}[target]
-    assert_near(decoder.clean(perfect, noisy, last, sigmas), clean)
+    perfect = {"residual": clean - past[:, :, -1:], "clean": clean, "velocity": noise - clean}[target]
+    assert_near(decoder.clean(perfect, noisy, past, sigmas), clean)
 
 
 def test_chunk_tokens_counts_patches() -> None:

@@ -11,7 +11,7 @@ import torch
 from tests.tolerances import assert_near
 from tests.worlds import tiny_autoencoder, tiny_dataset
 from wm_gym.data.dataset import Dataset
-from wm_gym.data.segments import SegmentSampler
+from wm_gym.data.mixture import Mixture, MixtureSampler
 from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStageConfig, patch_weights
 from wm_gym.training.commands import read_autoencoder
 
@@ -24,7 +24,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def make_stage(dataset: Dataset, config: AutoencoderStageConfig = CONFIG) -> AutoencoderStage:
-    sampler = SegmentSampler(dataset, num_rounds=1, batch_size=config.batch_size)
+    sampler = MixtureSampler(Mixture((dataset,)), num_rounds=1, batch_size=config.batch_size)
     return AutoencoderStage(tiny_autoencoder(), sampler, config)
 
 

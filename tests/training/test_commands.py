@@ -8,7 +8,7 @@ import torch
 
 from tests.worlds import tiny_dataset, tiny_size
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoderConfig
-from wm_gym.checkpoint import CheckpointError
+from wm_gym.checkpoint_manifest import CheckpointError
 from wm_gym.data.manifest import DatasetError
 from wm_gym.training.__main__ import main
 from wm_gym.training.autoencoder_stage import AutoencoderStageConfig
@@ -22,7 +22,7 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 def train_autoencoder(data: Path, output: Path, num_iterations: int = 3) -> TrainAutoencoder:
     return TrainAutoencoder(
-        data=data,
+        data=(data,),
         output=output,
         shape=PatchAutoencoderConfig(latent_channels=4, width=16, num_blocks=1),
         stage=AutoencoderStageConfig(batch_size=4),
@@ -32,7 +32,7 @@ def train_autoencoder(data: Path, output: Path, num_iterations: int = 3) -> Trai
 
 def train_world_model(data: Path, autoencoder: Path, output: Path, num_iterations: int = 3) -> TrainWorldModel:
     return TrainWorldModel(
-        data=data,
+        data=(data,),
         autoencoder=autoencoder,
         output=output,
         size=tiny_size(),
@@ -63,7 +63,7 @@ def test_trained_world_model_steps(data: Path, autoencoder: Path, tmp_path: Path
     result = train_world_model(data, autoencoder, tmp_path).run(progress=False)
     assert (result.iteration, result.interrupted) == (3, False)
     model = WorldModel.from_pretrained(tmp_path)
-    _, output = model.step(model.reset(model.starts[:2], seeds=[0, 1]), ["go left", ""])
+    _, output = model.step(model.reset(model.starts["slide"][:2], seeds=[0, 1]), ["go left", ""])
     assert output.frames.shape == (2, 1, 32, 32, 3)
 
 
@@ -82,7 +82,7 @@ def test_finished_training_goes_on_to_a_higher_number(data: Path, autoencoder: P
 def test_resume_with_another_size_is_refused(data: Path, autoencoder: Path, tmp_path: Path) -> None:
     train_world_model(data, autoencoder, tmp_path).run(progress=False)
     other = TrainWorldModel(
-        data=data,
+        data=(data,),
         autoencoder=autoencoder,
         output=tmp_path,
         size=tiny_size(history_rounds=4),
@@ -108,7 +108,7 @@ def test_resume_around_another_autoencoder_is_refused(data: Path, autoencoder: P
 
 
 def test_frames_that_do_not_divide_into_patches_are_refused(data: Path, tmp_path: Path) -> None:
-    command = TrainAutoencoder(data=data, output=tmp_path, shape=PatchAutoencoderConfig(patch_size=5))
+    command = TrainAutoencoder(data=(data,), output=tmp_path, shape=PatchAutoencoderConfig(patch_size=5))
     with pytest.raises(ValueError, match=r"frame_size must be a multiple of 5 pixels .*got \(32, 32\); record"):
         command.run(progress=False)
 

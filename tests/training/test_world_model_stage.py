@@ -11,7 +11,8 @@ from torch import Tensor
 from tests.tolerances import assert_near
 from tests.worlds import tiny_autoencoder, tiny_dataset, tiny_size
 from wm_gym.data.dataset import Dataset
-from wm_gym.data.segments import SegmentBatch, SegmentSampler
+from wm_gym.data.mixture import Mixture, MixtureSampler
+from wm_gym.data.segments import SegmentBatch
 from wm_gym.training.presets import untrained_world_model
 from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
 from wm_gym.world_model import WorldModel
@@ -26,7 +27,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return tiny_dataset(tmp_path_factory.mktemp("data"), num_episodes=10)
 
 
-class ChangedLater(SegmentSampler):
+class ChangedLater(MixtureSampler):
     """Segments whose observations from number `first_changed` on are negatives."""
 
     first_changed = 2
@@ -38,7 +39,7 @@ class ChangedLater(SegmentSampler):
         return replace(batch, observations=observations)
 
 
-class ChangedPadding(SegmentSampler):
+class ChangedPadding(MixtureSampler):
     """Segments with other observations, actions and rewards after an episode's end."""
 
     def sample(self, iteration: int) -> SegmentBatch:
@@ -60,11 +61,11 @@ def make_stage(
     dataset: Dataset,
     config: WorldModelStageConfig = CONFIG,
     window_chunks: int = 1,
-    sampler_class: type[SegmentSampler] = SegmentSampler,
+    sampler_class: type[MixtureSampler] = MixtureSampler,
 ) -> WorldModelStage:
-    model = untrained_world_model(dataset, tiny_autoencoder(), tiny_size(window_chunks))
+    model = untrained_world_model(Mixture((dataset,)), tiny_autoencoder(), tiny_size(window_chunks))
     sampler = sampler_class(
-        dataset,
+        Mixture((dataset,)),
         num_rounds=config.num_rounds,
         batch_size=config.batch_size,
         event_fraction=config.event_fraction,
@@ -170,21 +171,21 @@ def test_other_targets_train_too(dataset: Dataset, target: str) -> None:
 
 def test_padding_does_not_matter(dataset: Dataset) -> None:
     config = replace(CONFIG, num_rounds=4, batch_size=24, event_fraction=0.0)
-    plain, changed = (make_stage(dataset, config, sampler_class=kind) for kind in (SegmentSampler, ChangedPadding))
+    plain, changed = (make_stage(dataset, config, sampler_class=kind) for kind in (MixtureSampler, ChangedPadding))
     iteration = next(number for number in range(50) if not plain.sampler.sample(number).mask.all())
     for name, value in loss_of(plain, iteration)[1].items():
         assert_near(loss_of(changed, iteration)[1][name], value)
 
 
 def test_later_observations_matter_without_a_rollout(dataset: Dataset) -> None:
-    plain, changed = (make_stage(dataset, sampler_class=kind) for kind in (SegmentSampler, ChangedLater))
+    plain, changed = (make_stage(dataset, sampler_class=kind) for kind in (MixtureSampler, ChangedLater))
     assert abs(float(loss_of(plain)[1]["flow"] - loss_of(changed)[1]["flow"])) > 1e-3
 
 
 def test_states_that_left_the_truth_are_masked(dataset: Dataset) -> None:
     """An untrained dream is wrong at once, so that only the first round of a segment counts."""
     config = replace(CONFIG, rollout_fraction=1.0)
-    plain, changed = (make_stage(dataset, config, sampler_class=kind) for kind in (SegmentSampler, ChangedLater))
+    plain, changed = (make_stage(dataset, config, sampler_class=kind) for kind in (MixtureSampler, ChangedLater))
     for name, value in loss_of(plain)[1].items():
         assert_near(loss_of(changed)[1][name], value)
 
@@ -200,7 +201,7 @@ def test_a_dream_that_came_back_to_the_truth_stays_masked(dataset: Dataset) -> N
 
 def test_states_within_the_tolerance_are_kept(dataset: Dataset) -> None:
     config = replace(CONFIG, rollout_fraction=1.0, rollout_tolerance=100.0)
-    plain, changed = (make_stage(dataset, config, sampler_class=kind) for kind in (SegmentSampler, ChangedLater))
+    plain, changed = (make_stage(dataset, config, sampler_class=kind) for kind in (MixtureSampler, ChangedLater))
     assert abs(float(loss_of(plain)[1]["flow"] - loss_of(changed)[1]["flow"])) > 1e-3
 
 
@@ -219,7 +220,8 @@ def test_dream_is_what_the_model_steps_through(dataset: Dataset, window_chunks: 
     latents = model.autoencoder.encode(torch.from_numpy(batch.observations))
     actions = torch.stack([model.encode_actions(row) for row in texts])
     assert len({row[0] for row in texts}) > 1
-    assert_near(stage._dream(latents, actions, torch.Generator().manual_seed(0)), torch.stack(reached, dim=1))
+    dreamt = stage._dream(latents[:, :1], actions, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(dreamt, torch.stack(reached, dim=1), atol=2e-3, rtol=0)  # a pixel rounds either way
 
 
 @torch.no_grad()

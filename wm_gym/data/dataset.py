@@ -39,7 +39,7 @@ class DatasetSummary:
         num_steps: steps in all.
         num_terminated: episodes whose last step terminated.
         num_truncated: episodes whose last step was truncated.
-        num_events: steps with a reward other than 0 or a termination.
+        num_events: steps with an unusual reward or a termination.
         action_counts: how often each text was the action, most frequent first.
         num_bytes: size of the episodes on disk.
     """

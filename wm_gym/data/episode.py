@@ -101,8 +101,9 @@ class Episode:
 
     @property
     def event_steps(self) -> tuple[int, ...]:
-        """The steps, in [0, T), with a reward other than 0 or a termination, in order."""
-        return tuple(int(step) for step in np.flatnonzero((self.rewards != 0) | self.terminated))
+        """The steps, in [0, T), with a termination or a reward other than the episode's usual one, in order."""
+        values, counts = np.unique(self.rewards, return_counts=True)
+        return tuple(int(step) for step in np.flatnonzero((self.rewards != values[counts.argmax()]) | self.terminated))
 
     def to_bytes(self) -> bytes:
         """Returns the episode as a compressed npz: the same bytes for the same episode, whenever it is written."""
@@ -145,7 +146,7 @@ class Episode:
 
 
 def _same_controls(
-    mine: Float32[np.ndarray, "time-1 numbers"] | None, other: Float32[np.ndarray, "time-1 numbers"] | None
+    mine: Float32[np.ndarray, "steps numbers"] | None, other: Float32[np.ndarray, "other_steps other_numbers"] | None
 ) -> bool:
     if mine is None or other is None:
         return mine is other

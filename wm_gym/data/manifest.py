@@ -102,7 +102,7 @@ class EpisodeEntry:
         terminated: whether the last step terminated.
         truncated: whether the last step was truncated.
         seed: the reset seed, None when unknown.
-        event_steps: the steps with a reward other than 0 or a termination.
+        event_steps: the steps with a termination or a reward other than the episode's usual one.
         action_counts: how often each text was the action.
     """
 

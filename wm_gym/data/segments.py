@@ -11,21 +11,25 @@ from wm_gym.data.dataset import Dataset
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SegmentBatch:
-    """Segments of `rounds` steps and `rounds + 1` observations.
+    """Segments of `rounds` steps and `lead + rounds + 1` observations.
 
     Attributes:
-        observations: range [0, 255]; after an episode's end the last observation is repeated.
-        actions: indices into `Dataset.action_texts`; 0 in the padding.
+        observations: range [0, 255]; the first `lead` ones come before the segment, and only show how things move:
+            before an episode's start its first observation is repeated, after its end the last one.
+        actions: indices into `Dataset.action_texts`; 0 in the padding, and where the action was numbers.
+        controls: the numbers of numeric actions, scaled to [-1, 1]; NaN where the action was a text, in the padding and
+            in columns that the world does not have.
         rewards: 0 in the padding.
         terminated: False in the padding.
         mask: True for a step of the episode, False for padding after its end.
     """
 
     observations: UInt8[np.ndarray, "batch time chunk height width channel"]
-    actions: Int64[np.ndarray, "batch time-1"]
-    rewards: Float32[np.ndarray, "batch time-1"]
-    terminated: Bool[np.ndarray, "batch time-1"]
-    mask: Bool[np.ndarray, "batch time-1"]
+    actions: Int64[np.ndarray, "batch rounds"]
+    controls: Float32[np.ndarray, "batch rounds numbers"]
+    rewards: Float32[np.ndarray, "batch rounds"]
+    terminated: Bool[np.ndarray, "batch rounds"]
+    mask: Bool[np.ndarray, "batch rounds"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,18 +38,20 @@ class _DecodedEpisode:
 
     observations: UInt8[np.ndarray, "time chunk height width channel"]
     actions: Int64[np.ndarray, "time-1"]
+    controls: Float32[np.ndarray, "time-1 numbers"]
     rewards: Float32[np.ndarray, "time-1"]
     terminated: Bool[np.ndarray, "time-1"]
 
     @property
     def num_bytes(self) -> int:
-        return self.observations.nbytes + self.actions.nbytes + self.rewards.nbytes + self.terminated.nbytes
+        rows = (self.observations, self.actions, self.controls, self.rewards, self.terminated)
+        return sum(row.nbytes for row in rows)
 
 
 class SegmentSampler:
     """Draws batches of segments; what `sample(iteration)` returns depends on the seed and the iteration alone.
 
-    A share of the segments ends with an event, a step with a reward other than 0 or a termination, since these are
+    A share of the segments ends with an event, a step with an unusual reward or a termination, since these are
     rare and the reward and termination heads learn from nothing else. (An event nearer to the episode's start than
     `num_rounds` lies inside the segment that begins at the start.) The others are uniform over all starts that leave
     room for a whole segment; a shorter episode has one start and is padded.
@@ -59,6 +65,8 @@ class SegmentSampler:
         batch_size: int,
         seed: int = 0,
         event_fraction: float = 0.0,
+        num_lead: int = 0,
+        still_fraction: float = 0.0,
         cache_bytes: int = 6 * 10**9,
     ) -> None:
         """Reads the index only; episodes are decoded when first drawn.
@@ -69,21 +77,33 @@ class SegmentSampler:
             batch_size: segments a batch, at least 1.
             seed: at least 0.
             event_fraction: the chance, in [0, 1], that a segment is drawn by its event; without events it is 0.
+            num_lead: observations before the segment's first, at least 0.
+            still_fraction: the chance, in [0, 1], that a segment begins at a still picture: its first observation is
+                repeated in place of those before it.
             cache_bytes: RAM for decoded episodes; beyond it the least recently used one is dropped.
 
         Raises:
             ValueError: when a number is out of range.
         """
-        for name, value, least in (("num_rounds", num_rounds, 1), ("batch_size", batch_size, 1), ("seed", seed, 0)):
+        counts = (
+            ("num_rounds", num_rounds, 1),
+            ("batch_size", batch_size, 1),
+            ("seed", seed, 0),
+            ("num_lead", num_lead, 0),
+        )
+        for name, value, least in counts:
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
-        if not 0 <= event_fraction <= 1:
-            raise ValueError(f"event_fraction must be in [0, 1], got {event_fraction}")
+        for share, fraction in (("event_fraction", event_fraction), ("still_fraction", still_fraction)):
+            if not 0 <= fraction <= 1:
+                raise ValueError(f"{share} must be in [0, 1], got {fraction}")
         self.dataset = dataset
         self.num_rounds = num_rounds
         self.batch_size = batch_size
         self.seed = seed
         self.event_fraction = event_fraction
+        self.num_lead = num_lead
+        self.still_fraction = still_fraction
         self.cache_bytes = cache_bytes
         self._cache: OrderedDict[int, _DecodedEpisode] = OrderedDict()
         self._cached_bytes = 0
@@ -100,25 +120,35 @@ class SegmentSampler:
             ValueError: when `iteration` is negative.
             DatasetError: when an episode's file is missing or corrupt.
         """
-        batch, rounds = self.batch_size, self.num_rounds
-        frame_shape = (self.dataset.manifest.chunk_frames, *self.dataset.manifest.frame_size, 3)
-        observations = np.empty((batch, rounds + 1, *frame_shape), dtype=np.uint8)
+        batch, rounds, lead = self.batch_size, self.num_rounds, self.num_lead
+        manifest = self.dataset.manifest
+        frame_shape = (manifest.chunk_frames, *manifest.frame_size, 3)
+        observations = np.empty((batch, lead + rounds + 1, *frame_shape), dtype=np.uint8)
         actions = np.zeros((batch, rounds), dtype=np.int64)
+        controls = np.full((batch, rounds, len(manifest.control_low)), np.nan, dtype=np.float32)
         rewards = np.zeros((batch, rounds), dtype=np.float32)
         terminated = np.zeros((batch, rounds), dtype=np.bool_)
         mask = np.zeros((batch, rounds), dtype=np.bool_)
-        for row, (index, start) in enumerate(self.starts(iteration)):
+        drawn = self.starts(iteration)
+        still = np.random.default_rng([self.seed, iteration, 1]).random(batch) < self.still_fraction
+        for row, (index, start) in enumerate(drawn):
             episode = self._decoded(index)
             num_steps = min(len(episode.actions) - start, rounds)
             steps = slice(start, start + num_steps)
-            observations[row, : num_steps + 1] = episode.observations[start : start + num_steps + 1]
-            observations[row, num_steps + 1 :] = episode.observations[start + num_steps]
+            times = np.clip(np.arange(start - lead, start + rounds + 1), start if still[row] else 0, start + num_steps)
+            observations[row] = episode.observations[times]
             actions[row, :num_steps] = episode.actions[steps]
+            controls[row, :num_steps] = episode.controls[steps]
             rewards[row, :num_steps] = episode.rewards[steps]
             terminated[row, :num_steps] = episode.terminated[steps]
             mask[row, :num_steps] = True
         return SegmentBatch(
-            observations=observations, actions=actions, rewards=rewards, terminated=terminated, mask=mask
+            observations=observations,
+            actions=actions,
+            controls=controls,
+            rewards=rewards,
+            terminated=terminated,
+            mask=mask,
         )
 
     def starts(self, iteration: int) -> list[tuple[int, int]]:
@@ -151,10 +181,17 @@ class SegmentSampler:
         if index in self._cache:
             self._cache.move_to_end(index)
             return self._cache[index]
-        episode = self.dataset[index]
+        episode, manifest = self.dataset[index], self.dataset.manifest
+        controls = np.full((episode.num_steps, len(manifest.control_low)), np.nan, dtype=np.float32)
+        if episode.controls is not None:
+            low, high = (np.array(bound, dtype=np.float32) for bound in (manifest.control_low, manifest.control_high))
+            controls = 2 * (episode.controls - low) / (high - low) - 1
+        numeric = np.isfinite(controls).any(axis=1)
+        texts = np.array([self._action_ids[text] for text in episode.actions], dtype=np.int64)
         decoded = _DecodedEpisode(
             observations=episode.observations,
-            actions=np.array([self._action_ids[text] for text in episode.actions], dtype=np.int64),
+            actions=np.where(numeric, 0, texts),
+            controls=controls,
             rewards=episode.rewards,
             terminated=episode.terminated,
         )

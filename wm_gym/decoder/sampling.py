@@ -13,7 +13,7 @@ from wm_gym.decoder.video_decoder import VideoDecoder
 def sample_chunk(
     decoder: VideoDecoder,
     cache: ChunkCache,
-    last: Float[Tensor, "batch channel h w"],
+    past: Float[Tensor, "batch past channel h w"],
     latent_state: Float[Tensor, "batch states width"],
     noise: Float[Tensor, "batch frames channel h w"],
     sigmas: Sequence[float],
@@ -23,7 +23,7 @@ def sample_chunk(
     Args:
         decoder: the network.
         cache: past chunks; not changed.
-        last: the clean latent frame before the chunk.
+        past: the clean latent frames before the chunk, the newest last.
         latent_state: what the transition predicted.
         noise: initial noise, already scaled by the temperature.
         sigmas: schedule from 1 to 0, see `sampling_sigmas`.
@@ -34,7 +34,7 @@ def sample_chunk(
     noisy, clean, written = noise, noise, cache
     for sigma, next_sigma in zip(sigmas[:-1], sigmas[1:], strict=True):
         level = torch.full((len(noise),), sigma, device=noise.device, dtype=noise.dtype)
-        output, written = decoder.step(cache, noisy, last, level, latent_state)
-        clean = decoder.clean(output, noisy, last, level)
+        output, written = decoder.step(cache, noisy, past, level, latent_state)
+        clean = decoder.clean(output, noisy, past, level)
         noisy = clean + (next_sigma / sigma) * (noisy - clean)
     return clean, written

@@ -34,8 +34,10 @@ class VideoDecoderConfig:
         latent_size: (rows, columns) of the latents.
         chunk_frames: latent frames that are denoised together.
         window_chunks: chunks that attention sees, the present one included.
-        input_channels: what is stacked on channels: the noisy latents, the last clean latent frame, and the cell's
-            row and column in [-1, 1] (Wan's RoPE knows relative places only).
+        past_frames: clean latent frames before the chunk that are stacked on channels. One is enough where a picture
+            says all; two show how things move.
+        input_channels: what is stacked on channels: the noisy latents, the past ones ("last"), and the cell's row and
+            column in [-1, 1] (Wan's RoPE knows relative places only).
         prediction_target: what the network's output means: clean latents minus the last frame ("residual"), clean
             latents, or the velocity noise - clean (Wan's official weights).
         shift: shift of the noise levels, in training and sampling.
@@ -45,6 +47,7 @@ class VideoDecoderConfig:
     latent_size: tuple[int, int] = (8, 8)
     chunk_frames: int = 1
     window_chunks: int = 1
+    past_frames: int = 1
     input_channels: tuple[InputChannels, ...] = ("noisy", "last", "position")
     prediction_target: PredictionTarget = "residual"
     shift: float = 3.0
@@ -52,7 +55,7 @@ class VideoDecoderConfig:
     @property
     def num_input_channels(self) -> int:
         """Channels that the transformer must take."""
-        sizes = {"noisy": self.latent_channels, "last": self.latent_channels, "position": 2}
+        sizes = {"noisy": self.latent_channels, "last": self.past_frames * self.latent_channels, "position": 2}
         return sum(sizes[name] for name in self.input_channels)
 
 
@@ -90,7 +93,7 @@ class VideoDecoder(nn.Module):
     def forward(
         self,
         noisy: Float[Tensor, "batch chunks frames channel h w"],
-        last: Float[Tensor, "batch chunks channel h w"],
+        past: Float[Tensor, "batch chunks past channel h w"],
         sigmas: Float[Tensor, "batch chunks"],
         latent_state: Float[Tensor, "batch chunks states width"],
     ) -> Float[Tensor, "batch chunks frames channel h w"]:
@@ -98,7 +101,7 @@ class VideoDecoder(nn.Module):
 
         Args:
             noisy: latents at their chunk's noise level.
-            last: the clean latent frame before each chunk.
+            past: the clean latent frames before each chunk, the newest last.
             sigmas: noise level of each chunk.
             latent_state: what the transition predicted for each chunk.
         """
@@ -107,7 +110,7 @@ class VideoDecoder(nn.Module):
             folded = self._run(
                 ChunkContext(num_chunks=1),
                 noisy.flatten(0, 1),
-                last.flatten(0, 1)[:, None],
+                past.flatten(0, 1)[:, None],
                 sigmas.flatten(),
                 latent_state.flatten(0, 1),
             )
@@ -116,7 +119,7 @@ class VideoDecoder(nn.Module):
         output = self._run(
             ChunkContext(num_chunks=chunks, mask=mask),
             noisy.flatten(1, 2),
-            last,
+            past,
             sigmas.repeat_interleave(self.chunk_tokens, dim=1),
             latent_state.flatten(1, 2),
         )
@@ -135,7 +138,7 @@ class VideoDecoder(nn.Module):
         self,
         cache: ChunkCache,
         noisy: Float[Tensor, "batch frames channel h w"],
-        last: Float[Tensor, "batch channel h w"],
+        past: Float[Tensor, "batch past channel h w"],
         sigma: Float[Tensor, "batch"],
         latent_state: Float[Tensor, "batch states width"],
     ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkCache]:
@@ -147,20 +150,20 @@ class VideoDecoder(nn.Module):
             context = ChunkContext(
                 num_chunks=1, mask=seen[:, None, None], rotary=self._window_rotary(noisy), cache=cache
             )
-        output = self._run(context, noisy, last[:, None], sigma, latent_state)
+        output = self._run(context, noisy, past[:, None], sigma, latent_state)
         return output, append_chunk(cache, context.written, self.chunk_tokens)
 
     def clean(
         self,
         output: Float[Tensor, "*lead frames channel h w"],
         noisy: Float[Tensor, "*lead frames channel h w"],
-        last: Float[Tensor, "*lead channel h w"],
+        past: Float[Tensor, "*lead past channel h w"],
         sigma: Float[Tensor, "*lead"],
     ) -> Float[Tensor, "*lead frames channel h w"]:
         """Clean latents from the network's output, by `prediction_target`."""
         match self.config.prediction_target:
             case "residual":
-                return last.unsqueeze(-4) + output
+                return past[..., -1:, :, :, :] + output
             case "clean":
                 return output
             case "velocity":
@@ -170,7 +173,7 @@ class VideoDecoder(nn.Module):
         self,
         context: ChunkContext,
         noisy: Float[Tensor, "n frames channel h w"],
-        last: Float[Tensor, "n chunks channel h w"],
+        past: Float[Tensor, "n chunks past channel h w"],
         sigmas: Float[Tensor, "n *tokens"],
         latent_state: Float[Tensor, "n states width"],
     ) -> Float[Tensor, "n frames channel h w"]:
@@ -179,7 +182,7 @@ class VideoDecoder(nn.Module):
         grid = self.get_buffer("_grid")
         inputs = {
             "noisy": noisy,
-            "last": last.repeat_interleave(self.config.chunk_frames, dim=1),
+            "last": past.flatten(2, 3).repeat_interleave(self.config.chunk_frames, dim=1),
             "position": grid.expand(*noisy.shape[:2], -1, -1, -1),
         }
         stacked = torch.cat([inputs[name] for name in self.config.input_channels], dim=2).transpose(1, 2)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from wm_gym.checkpoint import CheckpointError
+from wm_gym.checkpoint_manifest import CheckpointError
 from wm_gym.data.manifest import DatasetError
 from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel
 from wm_gym.training.loop import TrainingError

@@ -1,7 +1,8 @@
 """The autoencoder's stage: reconstruct frames from latents under noise, with equal say for rare patches.
 
 Plain pixel error is ruled by background, and small things vanish while PSNR looks fine. Here half of the loss counts
-every distinct patch of the batch once, however often it occurs.
+every distinct patch of the batch once, however often it occurs. Of several worlds the root of each one's loss is
+averaged, so that the textures of one do not drown the small things of another.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder
-from wm_gym.data.segments import SegmentSampler
+from wm_gym.data.mixture import MixtureSampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class AutoencoderStageConfig:
     """What the autoencoder's loss depends on.
 
     Attributes:
-        batch_size: pairs of frames a batch.
+        batch_size: pairs of frames a batch, a multiple of the number of worlds.
         latent_noise: largest standard deviation of the noise on the latents; each frame draws its own up to it. It
             keeps the codes of different patches apart, so that decoding tolerates errors of that size.
         rare_share: share of the loss that counts distinct patches, the rest counts pixels.
@@ -44,7 +45,7 @@ def patch_weights(frames: UInt8[Tensor, "n height width 3"], patch_size: int) ->
 class AutoencoderStage:
     """Trains a `PatchAutoencoder` on the frames of a dataset."""
 
-    def __init__(self, autoencoder: PatchAutoencoder, sampler: SegmentSampler, config: AutoencoderStageConfig) -> None:
+    def __init__(self, autoencoder: PatchAutoencoder, sampler: MixtureSampler, config: AutoencoderStageConfig) -> None:
         self.module: nn.Module = autoencoder
         self.autoencoder = autoencoder
         self.sampler = sampler
@@ -52,17 +53,27 @@ class AutoencoderStage:
 
     def loss(self, iteration: int, generator: torch.Generator) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Weighted squared error of the reconstruction from noisy latents."""
-        frames = torch.from_numpy(self.sampler.sample(iteration).observations).flatten(0, 2)
+        device = next(self.autoencoder.parameters()).device
+        frames = torch.from_numpy(self.sampler.sample(iteration).observations).flatten(0, 2).to(device)
         latents = self.autoencoder.encode(frames)
         scale = self.config.latent_noise * torch.rand(len(frames), 1, 1, 1, generator=generator)
-        noise = torch.randn(latents.shape, generator=generator)
-        pixels = self.autoencoder.decode_pixels(latents + scale * noise)
+        noise = scale * torch.randn(latents.shape, generator=generator)
+        pixels = self.autoencoder.decode_pixels(latents + noise.to(device))
         target = frames.movedim(-1, 1).float() / 127.5 - 1
         error = nn.functional.avg_pool2d((pixels - target).pow(2).mean(dim=1), self.autoencoder.patch_size)
-        rare = self.config.rare_share * (patch_weights(frames, self.autoencoder.patch_size) * error).mean()
-        loss = rare + (1 - self.config.rare_share) * error.mean()
-        psnr = 10 * torch.log10(4 / error.detach().mean())
-        return loss, {"psnr": psnr, "rare_patches": rare.detach()}
+        worlds = self.sampler.mixture.worlds
+        errors = error.chunk(len(worlds))
+        weights = [patch_weights(each, self.autoencoder.patch_size) for each in frames.chunk(len(worlds))]
+        rare = torch.stack([(weight * each).mean() for weight, each in zip(weights, errors, strict=True)])
+        plain = torch.stack([each.mean() for each in errors])
+        losses = self.config.rare_share * rare + (1 - self.config.rare_share) * plain
+        metrics = {"psnr": 10 * torch.log10(4 / plain.detach().mean()), "rare_patches": rare.detach().mean()}
+        if len(worlds) == 1:
+            return losses[0], metrics
+        metrics |= {
+            f"psnr/{world}": 10 * torch.log10(4 / each.detach()) for world, each in zip(worlds, plain, strict=True)
+        }
+        return (losses + 1e-6).sqrt().mean(), metrics
 
     def export(self, module: nn.Module, folder: Path) -> None:
         """Write the autoencoder in diffusers' layout into `folder/autoencoder`."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
-from wm_gym.checkpoint import WEIGHTS, CheckpointError
-from wm_gym.data.dataset import Dataset
-from wm_gym.data.segments import SegmentSampler
+from wm_gym.checkpoint import WEIGHTS
+from wm_gym.checkpoint_manifest import CheckpointError
+from wm_gym.data.mixture import Mixture, MixtureSampler, open_mixture
 from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStageConfig
 from wm_gym.training.loop import LoopConfig, TrainResult, train
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
@@ -21,55 +22,59 @@ from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageCo
 
 @dataclass(frozen=True, kw_only=True)
 class TrainAutoencoder:
-    """Train the autoencoder on the frames of a dataset.
+    """Train the autoencoder on the frames of one or more worlds.
 
     Attributes:
-        data: a dataset folder that `wm-gym record` wrote.
+        data: dataset folders that `wm-gym record` wrote, one a world.
         output: folder for the autoencoder, training checkpoints and TensorBoard logs; resumes when it holds some.
         shape: sizes of the network.
         stage: what the loss depends on.
         loop: how to train.
+        device: where to train, as torch names it.
     """
 
-    data: Path
+    data: tuple[Path, ...]
     output: Path
     shape: PatchAutoencoderConfig = field(default_factory=PatchAutoencoderConfig)
     stage: AutoencoderStageConfig = field(default_factory=AutoencoderStageConfig)
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(num_iterations=3000, learning_rate=2e-3, warmup_iterations=100)
     )
+    device: str = "cpu"
 
     def run(self, progress: bool = True) -> TrainResult:
         """Train; returns how it ended."""
-        dataset = Dataset.open(self.data)
-        if any(pixels % self.shape.patch_size for pixels in dataset.manifest.frame_size):
+        mixture = open_mixture(self.data)
+        if any(pixels % self.shape.patch_size for pixels in mixture.frame_size):
             raise ValueError(
                 f"frame_size must be a multiple of {self.shape.patch_size} pixels in height and width, got "
-                f"{dataset.manifest.frame_size}; record with another frame_size"
+                f"{mixture.frame_size}; record with another frame_size"
             )
-        sampler = SegmentSampler(dataset, num_rounds=1, batch_size=self.stage.batch_size, seed=self.loop.seed)
+        batch_size = _whole_share(self.stage.batch_size, mixture)
+        sampler = MixtureSampler(mixture, num_rounds=1, batch_size=batch_size, seed=self.loop.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.loop.seed)
-            autoencoder = PatchAutoencoder.build(self.shape)
+            autoencoder = PatchAutoencoder.build(self.shape).to(self.device)
         stage = AutoencoderStage(autoencoder, sampler, self.stage)
-        described = {**stage.describe(), "data": dataset.fingerprint}
+        described = {**stage.describe(), "data": mixture.fingerprint}
         return train(stage, self.loop, self.output, stage_config=described, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainWorldModel:
-    """Train encoder, transition, decoder and heads of a world model on a dataset, around a trained autoencoder.
+    """Train all of a world model of one or more worlds but its autoencoder, which was trained before.
 
     Attributes:
-        data: a dataset folder that `wm-gym record` wrote.
+        data: dataset folders that `wm-gym record` wrote, one a world.
         autoencoder: a folder that `wm-gym train autoencoder` wrote.
         output: folder for the checkpoint, training checkpoints and TensorBoard logs; resumes when it holds some.
         size: sizes of the networks.
         stage: what the loss depends on.
         loop: how to train.
+        device: where to train, as torch names it.
     """
 
-    data: Path
+    data: tuple[Path, ...]
     autoencoder: Path
     output: Path
     size: WorldModelSize = field(default_factory=WorldModelSize)
@@ -77,22 +82,31 @@ class TrainWorldModel:
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(num_iterations=8500, learning_rate=1e-3, warmup_iterations=300)
     )
+    device: str = "cpu"
 
     def run(self, progress: bool = True) -> TrainResult:
         """Train; returns how it ended."""
-        dataset = Dataset.open(self.data)
-        model = untrained_world_model(dataset, read_autoencoder(self.autoencoder), self.size)
+        mixture = open_mixture(self.data)
+        model = untrained_world_model(mixture, read_autoencoder(self.autoencoder), self.size).to(self.device)
         origin = hashlib.sha256((self.autoencoder / "autoencoder" / WEIGHTS).read_bytes()).hexdigest()
-        sampler = SegmentSampler(
-            dataset,
+        sampler = MixtureSampler(
+            mixture,
             num_rounds=self.stage.num_rounds,
-            batch_size=self.stage.batch_size,
+            batch_size=_whole_share(self.stage.batch_size, mixture),
             seed=self.loop.seed,
             event_fraction=self.stage.event_fraction,
+            num_lead=math.ceil(self.size.past_frames / mixture.chunk_frames) - 1,
+            still_fraction=self.stage.still_fraction,
         )
         stage = WorldModelStage(model, sampler, self.stage)
-        described = {**stage.describe(), "size": asdict(self.size), "data": dataset.fingerprint, "autoencoder": origin}
+        described = {**stage.describe(), "size": asdict(self.size), "data": mixture.fingerprint, "autoencoder": origin}
         return train(stage, self.loop, self.output, stage_config=described, progress=progress)
+
+
+def _whole_share(batch_size: int, mixture: Mixture) -> int:
+    """The batch size, rounded up to a multiple of the number of worlds."""
+    num_worlds = len(mixture.worlds)
+    return -(-batch_size // num_worlds) * num_worlds
 
 
 def read_autoencoder(folder: Path) -> PatchAutoencoder:

@@ -1,5 +1,6 @@
 """Presets: functions that build an untrained world model for a dataset."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,17 +12,22 @@ from torch import Tensor
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder
 from wm_gym.checkpoint import Parts
 from wm_gym.data.dataset import Dataset
+from wm_gym.data.mixture import Mixture
 from wm_gym.decoder.video_decoder import VideoDecoder, VideoDecoderConfig
 from wm_gym.encoder.observation_encoder import ObservationEncoder, ObservationEncoderConfig
 from wm_gym.transition.action_encoder import ActionEncoder, ActionEncoderConfig
 from wm_gym.transition.heads import Heads, HeadsConfig
-from wm_gym.transition.tokenizer import train_tokenizer
+from wm_gym.transition.language import LanguageModel
+from wm_gym.transition.language_action_encoder import LanguageActionEncoder, LanguageActionEncoderConfig
+from wm_gym.transition.tokenizer import BytePairs, train_tokenizer
 from wm_gym.transition.transition import Transition, TransitionConfig
-from wm_gym.world_card import WorldCard
+from wm_gym.world_card import ModelCard, WorldCard
 from wm_gym.world_model import WorldModel
+from wm_gym.worlds import WORLDS
 
 MAX_REWARD_VALUES = 64
-MAX_STARTS = 256
+MAX_STARTS = 256  # of all worlds together
+MAX_STARTS_OF_WORLD = 64  # where there are several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +45,10 @@ class WorldModelSize:
         ffn_factor: its feed-forward width over its width.
         num_state_tokens: tokens of a latent state.
         window_chunks: chunks that the decoder's attention sees, the present one included.
+        past_frames: clean frames before the chunk on the decoder's channels: one where a picture says all, two where
+            things move by themselves.
+        language: the language model that reads the texts: a shipped name ("minilm"), a folder or a hub id; "" for a
+            tokenizer fitted to the data, whose words are learned with the rest.
         shift: shift of the noise levels.
         seed: of the initial weights.
     """
@@ -53,6 +63,8 @@ class WorldModelSize:
     ffn_factor: int = 3
     num_state_tokens: int = 8
     window_chunks: int = 1
+    past_frames: int = 1
+    language: str = ""
     shift: float = 5.0
     seed: int = 0
 
@@ -88,77 +100,122 @@ class _Shapes:
             latent_size=self.latent_size,
             chunk_frames=self.chunk_frames,
             window_chunks=self.size.window_chunks,
+            past_frames=self.size.past_frames,
             shift=self.size.shift,
         )
 
 
 def untrained_world_model(
-    dataset: Dataset, autoencoder: PatchAutoencoder, size: WorldModelSize | None = None
+    data: Mixture, autoencoder: PatchAutoencoder, size: WorldModelSize | None = None
 ) -> WorldModel:
-    """A world model with fresh weights for the dataset's frames, texts and rewards, around a trained autoencoder.
+    """A world model with fresh weights for the frames, texts and rewards of the data, around a trained autoencoder.
 
     Raises:
-        ValueError: frames that do not divide into the encoder's patches, which would drop a rim unseen.
+        ValueError: frames that do not divide into the encoder's patches, which would drop a rim unseen, or numeric
+            actions without a language model, whose encoder alone takes them.
     """
     size = size or WorldModelSize()
-    manifest = dataset.manifest
     patch = autoencoder.patch_size * ObservationEncoderConfig().patch_size
-    if any(pixels % patch for pixels in manifest.frame_size):
+    if any(pixels % patch for pixels in data.frame_size):
         raise ValueError(
-            f"frame_size must be a multiple of {patch} pixels in height and width, got {manifest.frame_size}; "
+            f"frame_size must be a multiple of {patch} pixels in height and width, got {data.frame_size}; "
             "record with another frame_size"
         )
-    rows, columns = (pixels // autoencoder.patch_size for pixels in manifest.frame_size)
+    rows, columns = (pixels // autoencoder.patch_size for pixels in data.frame_size)
     shapes = _Shapes(
         latent_channels=autoencoder.latent_channels,
         latent_size=(rows, columns),
-        chunk_frames=manifest.chunk_frames,
+        chunk_frames=data.chunk_frames,
         size=size,
     )
-    tokenizer = train_tokenizer(dataset.action_texts)
-    actions = ActionEncoderConfig(vocabulary_size=tokenizer.get_vocab_size(), width=size.transition_width)
-    rewards = reward_values(dataset)
+    rewards = {dataset.manifest.world: reward_values(dataset) for dataset in data.datasets}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(size.seed)
+        reader, action_encoder = _texts(data, size)
+        values = _joined(rewards)
         return WorldModel(
             Parts(
-                card=_card(dataset, rewards),
+                card=_card(data, rewards),
                 autoencoder=autoencoder,
                 encoder=ObservationEncoder.build(shapes.encoder()),
-                action_encoder=ActionEncoder.build(actions),
-                transition=Transition.build(shapes.transition(actions.num_tokens)),
-                heads=Heads.build(HeadsConfig(reward_values=rewards, width=size.transition_width)),
+                reader=reader,
+                action_encoder=action_encoder,
+                transition=Transition.build(shapes.transition(action_encoder.num_tokens)),
+                heads=Heads.build(HeadsConfig(reward_values=values, width=size.transition_width)),
                 decoder=VideoDecoder(shapes.decoder(), _transformer(size)),
-                tokenizer=tokenizer,
-                starts=start_frames(dataset),
+                starts=_starts(data),
             )
         )
 
 
-def reward_values(dataset: Dataset) -> tuple[float, ...]:
+def reward_values(dataset: Dataset, most: int = MAX_REWARD_VALUES) -> tuple[float, ...]:
     """The distinct rewards of a dataset, or evenly spaced ones over its range where there are too many."""
     rewards = np.unique(np.concatenate([dataset[index].rewards for index in range(len(dataset))]))
-    if len(rewards) > MAX_REWARD_VALUES:
-        rewards = np.linspace(rewards[0], rewards[-1], MAX_REWARD_VALUES)
+    if len(rewards) > most:
+        rewards = np.linspace(rewards[0], rewards[-1], most)
     return tuple(float(reward) for reward in rewards)
 
 
-def start_frames(dataset: Dataset) -> UInt8[Tensor, "starts frames height width 3"]:
-    """The first observations of up to `MAX_STARTS` episodes, spread over the dataset."""
-    indices = np.unique(np.linspace(0, len(dataset) - 1, min(MAX_STARTS, len(dataset))).astype(int))
+def start_frames(dataset: Dataset, most: int = MAX_STARTS) -> UInt8[Tensor, "starts frames height width 3"]:
+    """The first observations of up to `most` episodes, spread over the dataset."""
+    indices = np.unique(np.linspace(0, len(dataset) - 1, min(most, len(dataset))).astype(int))
     return torch.from_numpy(np.stack([dataset[int(index)].observations[0] for index in indices]))
 
 
-def _card(dataset: Dataset, rewards: tuple[float, ...]) -> WorldCard:
+def _starts(data: Mixture) -> dict[str, UInt8[Tensor, "starts frames height width 3"]]:
+    most = MAX_STARTS if len(data.datasets) == 1 else MAX_STARTS_OF_WORLD
+    kept = [dataset for dataset in data.datasets if _ships_starts(dataset.manifest.world)]
+    return {dataset.manifest.world: start_frames(dataset, most) for dataset in kept}
+
+
+def _ships_starts(world: str) -> bool:
+    return world not in WORLDS or WORLDS[world].ships_starts
+
+
+def _joined(rewards: Mapping[str, tuple[float, ...]]) -> tuple[float, ...]:
+    """The rewards that the head chooses among: those of all worlds, each world's share of the table at most its own."""
+    most = MAX_REWARD_VALUES // len(rewards)
+    tables = [_thinned(values, most) for values in rewards.values()]
+    return tuple(sorted({value for table in tables for value in table}))
+
+
+def _thinned(values: tuple[float, ...], most: int) -> tuple[float, ...]:
+    return values if len(values) <= most else tuple(np.linspace(values[0], values[-1], most).tolist())
+
+
+def _texts(
+    data: Mixture, size: WorldModelSize
+) -> tuple[BytePairs | LanguageModel, ActionEncoder | LanguageActionEncoder]:
+    """What reads the texts, and what encodes the reading."""
+    if size.language:
+        language = LanguageModel.from_pretrained(size.language)
+        config = LanguageActionEncoderConfig(feature_width=language.width, width=size.transition_width)
+        return language, LanguageActionEncoder.build(config)
+    if data.max_controls:
+        raise ValueError(
+            "size.language must name a language model for worlds with numeric actions, got none; say minilm"
+        )
+    tokenizer = train_tokenizer(data.action_texts)
+    words = ActionEncoderConfig(vocabulary_size=tokenizer.get_vocab_size(), width=size.transition_width)
+    return BytePairs(tokenizer), ActionEncoder.build(words)
+
+
+def _card(data: Mixture, rewards: Mapping[str, tuple[float, ...]]) -> ModelCard:
+    worlds = {
+        dataset.manifest.world: _world_card(dataset, rewards[dataset.manifest.world]) for dataset in data.datasets
+    }
+    return ModelCard(worlds=worlds, frame_size=data.frame_size, chunk_frames=data.chunk_frames)
+
+
+def _world_card(dataset: Dataset, rewards: tuple[float, ...]) -> WorldCard:
     manifest = dataset.manifest
     return WorldCard(
-        world=manifest.world,
-        frame_size=manifest.frame_size,
-        chunk_frames=manifest.chunk_frames,
         render_fps=manifest.render_fps or 10,
         action_phrases=dict(manifest.action_phrases) or {text: (text,) for text in dataset.action_texts},
         key_map=dict(manifest.key_map),
         reward_range=(min(rewards), max(rewards)),
+        control_low=manifest.control_low,
+        control_high=manifest.control_high,
     )
 
 
