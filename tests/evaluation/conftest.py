@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from wm_gym.evaluation.probes import Probes
     from wm_gym.evaluation.rollouts import RealRollout
+    from wm_gym.evaluation.states import StateReader
     from wm_gym.evaluation.twin import Env
     from wm_gym.world_model import WorldModel
 
@@ -21,9 +23,19 @@ def twin_env() -> "Iterator[Env]":
     """The real twin on held-out layouts."""
     from wm_gym.evaluation.twin import make_twin
 
-    env = make_twin("envs:real/MiniGrid-v0", split="test", max_episode_steps=1001)
+    env = make_twin("envs:real/MiniGrid-v0", split="test")
     yield env
     env.close()
+
+
+@pytest.fixture(scope="session")
+def reader(twin_env: "Env") -> "StateReader":
+    """Reads the twin's states."""
+    from wm_gym.evaluation.states import reader_of
+
+    found = reader_of(twin_env, "minigrid")
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -47,15 +59,30 @@ def solved(twin_env: "Env") -> "RealRollout":
 @pytest.fixture(scope="session")
 def random_model(tmp_path_factory: pytest.TempPathFactory) -> "WorldModel":
     """A world model of the twin that knows nothing."""
-    import gymnasium as gym
+    from tests.evaluation.untrained import untrained
 
-    from tests.worlds import tiny_autoencoder, tiny_size
-    from wm_gym.data.recording import random_policy, record
-    from wm_gym.training.presets import untrained_world_model
+    return untrained(tmp_path_factory.mktemp("random"), "minigrid")
 
-    env = gym.make("envs:real/MiniGrid-v0", disable_env_checker=True)
-    folder = tmp_path_factory.mktemp("minigrid-data")
-    dataset = record(env, random_policy, output=folder, num_episodes=2, max_steps=8, progress=False)
-    model = untrained_world_model(dataset, tiny_autoencoder(), tiny_size()).eval()
-    model.save_pretrained(folder / "checkpoint")
-    return type(model).from_pretrained(folder / "checkpoint")
+
+@pytest.fixture(scope="session")
+def moving_model(tmp_path_factory: pytest.TempPathFactory) -> "WorldModel":
+    """A world model that knows nothing and looks at two past frames."""
+    from tests.evaluation.untrained import untrained
+
+    return untrained(tmp_path_factory.mktemp("moving"), "minigrid", past_frames=2)
+
+
+@pytest.fixture(scope="session")
+def general_model(tmp_path_factory: pytest.TempPathFactory) -> "WorldModel":
+    """A world model of MiniGrid and Pong that knows nothing."""
+    from tests.evaluation.untrained import untrained
+
+    return untrained(tmp_path_factory.mktemp("general"), "minigrid", "pong")
+
+
+@pytest.fixture(scope="session")
+def probes(twin_env: "Env") -> "Probes":
+    """Four probes an action."""
+    from wm_gym.evaluation.probes import collect_probes
+
+    return collect_probes(twin_env, "policies.minigrid:mixed", num_probes=28, seed=3)

@@ -1,8 +1,10 @@
 """Open-loop dreams."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from wm_gym.evaluation.dreaming import Sampling, dream_long, dream_rollouts
+from wm_gym.evaluation.dreaming import Sampling, dream_long, dream_rollouts, stack_clips
 from wm_gym.evaluation.rollouts import RealRollout, collect_long_rollout
 from wm_gym.evaluation.twin import Env
 from wm_gym.world_model import WorldModel
@@ -41,3 +43,24 @@ def test_long_dream_yields_the_kept_steps(random_model: WorldModel, twin_env: En
     assert tuple(chunks) == kept
     for step, chunk in chunks.items():
         np.testing.assert_array_equal(chunk[0], dream.observations[step - 1])
+
+
+def test_short_clip_stands_still_before_its_first_frame() -> None:
+    frames = np.arange(4, dtype=np.uint8)[:, None, None, None]
+    stacked = stack_clips([frames, frames[:1], frames[1:3]], 3)
+    assert stacked[..., 0, 0, 0].tolist() == [[1, 2, 3], [0, 0, 0], [1, 1, 2]]
+
+
+def test_dream_begins_after_the_clip(
+    moving_model: WorldModel, random_model: WorldModel, explored: list[RealRollout]
+) -> None:
+    later = replace(explored[0], clip=explored[0].observations[:1, 0], observations=explored[0].observations)
+    led = replace(later, clip=explored[1].observations[3:5, 0])
+    seen = {}
+    for model in (moving_model, random_model):
+        dreams = dream_rollouts(model, [later, led], sampling=Sampling(temperature=0.0), on_step=int)
+        seen[model.kept_frames] = [dream.observations[0] for dream in dreams]
+    state = moving_model.reset(led.clip[None], seeds=[led.seed])
+    _, output = moving_model.step(state, [led.actions[0]], temperature=0.0)
+    np.testing.assert_array_equal(seen[2][1], output.frames[0].numpy())
+    assert set(seen) == {1, 2}

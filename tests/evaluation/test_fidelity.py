@@ -10,6 +10,7 @@ import pytest
 from wm_gym.evaluation.config import FidelityConfig
 from wm_gym.evaluation.fidelity import evaluate_fidelity, evaluate_model
 from wm_gym.evaluation.report import FidelityReport
+from wm_gym.evaluation.world_plans import PLANS
 from wm_gym.world_model import WorldModel
 
 CONFIG = FidelityConfig(rollouts=7, horizon=6, batch_size=4, failure_strips=3, drift_rollouts=2, drift_steps=10, seed=5)
@@ -42,7 +43,7 @@ def test_every_rollout_is_scored_once(report: FidelityReport) -> None:
 
 
 def test_policies_take_turns(report: FidelityReport) -> None:
-    assert [score.policy for score in report.scores] == [CONFIG.policies[index % 3] for index in range(7)]
+    assert [score.policy for score in report.scores] == [PLANS["minigrid"].policies[index % 3] for index in range(7)]
 
 
 def test_ignorant_model_is_wrong(report: FidelityReport) -> None:
@@ -65,7 +66,7 @@ def test_report_names_weights_and_sampling(random_model: WorldModel, report: Fid
 
 
 def test_reader_is_checked_on_every_real_frame(report: FidelityReport) -> None:
-    assert report.reader_frames == sum(score.num_steps + 1 for score in report.scores)
+    assert report.reader.frames == report.reader.whole == sum(score.num_steps + 1 for score in report.scores)
 
 
 def test_drift_is_reported(report: FidelityReport) -> None:

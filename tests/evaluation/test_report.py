@@ -6,24 +6,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.config import ResolvedConfig
 from wm_gym.evaluation.drift import DriftCounts
 from wm_gym.evaluation.report import FidelityReport
 from wm_gym.evaluation.rollouts import RealRollout
-from wm_gym.evaluation.scoring import cut_strip, first_failure, score_rollout
-from wm_gym.evaluation.twin import Env, real_twin
+from wm_gym.evaluation.scoring import cut_example, cut_strip, first_failure, score_rollout
+from wm_gym.evaluation.states import ReaderCounts, StateReader, check_reader
 
 
-def make_report(env: Env, rollouts: list[RealRollout], dreams: list[np.ndarray], horizon: int) -> FidelityReport:
+def make_report(
+    reader: StateReader | None, rollouts: list[RealRollout], dreams: list[np.ndarray], horizon: int
+) -> FidelityReport:
     """Reports dreams with the true rewards and ends."""
-    config = FidelityConfig(rollouts=len(rollouts), horizon=horizon)
+    config = ResolvedConfig(
+        world="minigrid",
+        twin="envs:real/MiniGrid-v0",
+        policies=("policies.minigrid:explorer",),
+        lead_steps=(0, 0),
+        rollouts=len(rollouts),
+        horizon=horizon,
+    )
     scores = [
         score_rollout(
             real,
             dream,
             real.rewards,
             real.terminated,
-            read=real_twin(env).read_state,
+            reader=reader,
             horizons=config.horizons,
             reward_threshold=0.5,
         )
@@ -37,17 +46,18 @@ def make_report(env: Env, rollouts: list[RealRollout], dreams: list[np.ndarray],
         failures=tuple(failures),
         strips=tuple(cut_strip(each, rollouts[each.rollout], dreams[each.rollout]) for each in failures),
         drift={1000: DriftCounts(n=50, valid=50, exact=40)},
-        reader_frames=sum(len(real.states) for real in rollouts),
+        example=cut_example(rollouts[0], dreams[0], config.horizons),
+        reader=sum((check_reader(reader, real) for real in rollouts), ReaderCounts()) if reader else ReaderCounts(),
         distinct_starts=len(rollouts),
         provenance={"weights_hash": "abc", "num_denoising_steps": 1},
     )
 
 
 @pytest.fixture(scope="module")
-def report(twin_env: Env, explored: list[RealRollout]) -> FidelityReport:
+def report(reader: StateReader, explored: list[RealRollout]) -> FidelityReport:
     perfect = [real.observations[1:] for real in explored[:4]]
     frozen = [np.repeat(real.observations[:1], real.num_steps, axis=0) for real in explored[4:]]
-    return make_report(twin_env, explored, perfect + frozen, horizon=16)
+    return make_report(reader, explored, perfect + frozen, horizon=16)
 
 
 def test_state_accuracy_by_horizon(report: FidelityReport) -> None:
@@ -90,11 +100,25 @@ def test_texts_count_until_the_first_error(report: FidelityReport) -> None:
         assert rate["uses"] == sum(said)
 
 
-def test_perfect_dream_of_an_ended_episode(twin_env: Env, solved: RealRollout) -> None:
-    data = make_report(twin_env, [solved], [solved.observations[1:]], horizon=64).to_json()
+def test_perfect_dream_of_an_ended_episode(reader: StateReader, solved: RealRollout) -> None:
+    data = make_report(reader, [solved], [solved.observations[1:]], horizon=64).to_json()
     assert (data["reward"]["f1"], data["termination"]["f1"]) == (1.0, 1.0)
     assert data["state_accuracy"]["1"] == 1.0
     assert (data["state_accuracy"]["64"], data["n_by_horizon"]["64"]) == (None, 0)
+
+
+def test_unread_world_has_pixels_and_no_states(explored: list[RealRollout]) -> None:
+    report = make_report(None, explored, [real.observations[1:] for real in explored], horizon=16)
+    data = report.to_json()
+    assert (data["state_accuracy"]["16"], data["factors"], data["reader"]) == (None, {}, None)
+    assert (data["psnr"]["16"], data["n_by_horizon"]["16"]) == (pytest.approx(100.0), 8)
+    assert "first wrong" not in report.table()
+
+
+def test_reader_is_reported(report: FidelityReport) -> None:
+    reader = report.to_json()["reader"]
+    assert (reader["frames"], reader["accuracy"]) == (8 * 17, 1.0)
+    assert set(reader["factors"].values()) == {1.0}
 
 
 def test_file_holds_the_json(report: FidelityReport, tmp_path: Path) -> None:

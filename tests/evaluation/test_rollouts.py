@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from wm_gym.evaluation.rollouts import RealRollout, collect_long_rollout, collect_rollout, load_policy, rollout_seed
+from tests.worlds import Slide
+from wm_gym.evaluation.rollouts import (
+    Lead,
+    RealRollout,
+    Walk,
+    collect_long_rollout,
+    collect_rollout,
+    load_policy,
+    rollout_seed,
+)
 from wm_gym.evaluation.twin import Env
 
 EXPLORER = "policies.minigrid:explorer"
@@ -51,6 +60,31 @@ def test_long_rollout_outlives_the_time_limit(twin_env: Env) -> None:
 def test_long_rollout_refuses_a_policy_that_ends_it(twin_env: Env, solved: RealRollout) -> None:
     with pytest.raises(ValueError, match=f"must not end the episode.* at step {solved.num_steps} of seed"):
         collect_long_rollout(twin_env, solved.policy, seed=solved.seed, num_steps=100, keep=(100,))
+
+
+def test_rollout_begins_after_its_lead(twin_env: Env, explored: list[RealRollout]) -> None:
+    led = collect_rollout(twin_env, EXPLORER, seed=3, horizon=4, lead=Lead(steps=(6, 6), clip_frames=3))
+    assert led.actions == explored[3].actions[6:10]
+    np.testing.assert_array_equal(led.clip, explored[3].observations[4:7, 0])
+    np.testing.assert_array_equal(led.observations[0], explored[3].observations[6])
+
+
+def test_clip_of_a_new_episode_is_its_first_observation(explored: list[RealRollout]) -> None:
+    np.testing.assert_array_equal(explored[0].clip, explored[0].observations[0])
+
+
+def test_lead_that_ends_an_episode_goes_on_in_the_next(twin_env: Env, solved: RealRollout) -> None:
+    least = solved.num_steps + 1  # the expert is there before
+    walk = Walk(twin_env, solved.policy, seed=solved.seed, clip_frames=8)
+    walk.advance(solved.num_steps)
+    assert (walk.age, len(walk.clip)) == (0, 1)
+    led = collect_rollout(twin_env, EXPLORER, seed=solved.seed, horizon=1, lead=Lead(steps=(least, least)))
+    assert led.num_steps == 1
+
+
+def test_states_are_left_out_where_the_twin_has_none() -> None:
+    rollout = collect_rollout(Slide(), "wm_gym.data.recording:random_policy", seed=0, horizon=2)
+    assert (rollout.states, rollout.num_steps) == ((), 2)
 
 
 @pytest.mark.parametrize("name", ["policies.minigrid", ":explorer", "policies.minigrid:"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wm_gym.evaluation.events import EventCounts
-from wm_gym.evaluation.summary import count_labels, mean_at, psnr_curve, share_curve, sum_events
+from wm_gym.evaluation.summary import correlation, count_labels, mean_at, psnr_curve, share_curve, sum_events
 
 LONG, SHORT = np.array([True, True, False]), np.array([False])
 
@@ -41,3 +41,12 @@ def test_no_events_sum_to_nothing() -> None:
 
 def test_labels_come_commonest_first() -> None:
     assert list(count_labels(["drop", "toggle", "toggle"]).items()) == [("toggle", 2), ("drop", 1)]
+
+
+def test_correlation_spans_all_rollouts() -> None:
+    values = [np.array([0.0, 1.0]), np.array([2.0])]
+    assert correlation(values, [2 * each + 1 for each in values]) == pytest.approx(1.0)
+
+
+def test_constant_has_no_correlation() -> None:
+    assert correlation([np.array([0.0, 1.0])], [np.array([4.0, 4.0])]) is None

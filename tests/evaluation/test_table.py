@@ -22,7 +22,7 @@ REPORT: dict[str, Any] = {
     "reward": EVENTS,
     "termination": NOTHING,
     "drift": {"1000": {"n": 50, "valid": 0.98, "valid_interval": [0.895, 0.9965], "state_accuracy": 0.5}},
-    "reader_frames": 195,
+    "reader": {"frames": 195, "accuracy": 0.9948},
     "first_errors": {"by_factor": {}, "by_action": {"take it": {"errors": 2, "uses": 9}}},
 }
 
@@ -64,3 +64,13 @@ def test_text_that_goes_wrong_shows_its_uses() -> None:
 
 def test_no_wrong_factor_shows_none() -> None:
     assert line("first wrong, factors") == ["none"]
+
+
+def test_reader_that_is_not_always_right_says_so() -> None:
+    assert " ".join(line("reader checked on")) == "195 real frames: 99.5 % right"
+
+
+def test_world_without_states_has_no_rows_for_them() -> None:
+    lines = render_table(REPORT | {"factors": {}, "reader": None}).splitlines()
+    assert not [line for line in lines if line.startswith(("whole state", "  agent", "first wrong", "reader"))]
+    assert [line for line in lines if line.startswith("PSNR")]

@@ -3,7 +3,7 @@
 import gymnasium as gym
 import pytest
 
-from wm_gym.evaluation.twin import Env, RealTwin, make_twin, real_twin
+from wm_gym.evaluation.twin import Env, RealTwin, judging_twin, make_twin, real_twin
 
 
 def test_twin_is_a_real_twin(twin_env: Env) -> None:
@@ -22,6 +22,16 @@ def test_other_id_is_refused(twin: str) -> None:
         make_twin(twin, split="test", max_episode_steps=10)
 
 
+def test_no_time_limit_by_default(twin_env: Env) -> None:
+    twin_env.reset(seed=0)
+    assert not any(twin_env.step("wait")[3] for _ in range(300))
+
+
 def test_env_without_states_is_no_twin() -> None:
-    with pytest.raises(ValueError, match="twin must offer state, read_state and is_valid, got CartPoleEnv"):
+    with pytest.raises(ValueError, match="twin must offer state and read_state, got CartPoleEnv"):
         real_twin(gym.make("CartPole-v1"))
+
+
+def test_env_that_cannot_judge_has_no_drift() -> None:
+    with pytest.raises(ValueError, match="read_state and is_valid to measure drift, got CartPoleEnv; leave drift"):
+        judging_twin(gym.make("CartPole-v1"))

@@ -1,4 +1,4 @@
-"""Open-loop dreams: the learned world under the texts of real rollouts, from the real first observation alone."""
+"""Open-loop dreams: the learned world under the actions of real rollouts, from the frames before them alone."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 
+from wm_gym.actions import Action
 from wm_gym.evaluation.rollouts import LongRollout, RealRollout
 from wm_gym.world_model import StepOutput, WorldModel
 
@@ -57,12 +58,12 @@ def dream_rollouts(
         A dream for each rollout, in order.
     """
     longest = max(rollout.num_steps for rollout in rollouts)
-    texts = [rollout.actions + (NO_ACTION,) * (longest - rollout.num_steps) for rollout in rollouts]
-    starts = np.stack([rollout.observations[0] for rollout in rollouts])
+    actions = [rollout.actions + (NO_ACTION,) * (longest - rollout.num_steps) for rollout in rollouts]
+    starts = stack_clips([rollout.clip for rollout in rollouts], model.kept_frames)
     frames: list[np.ndarray] = []
     rewards: list[np.ndarray] = []
     terminated: list[np.ndarray] = []
-    for output in _steps(model, starts, [rollout.seed for rollout in rollouts], texts, sampling):
+    for output in dream_steps(model, starts, [rollout.seed for rollout in rollouts], actions, sampling):
         frames.append(output.frames.cpu().numpy())
         rewards.append(output.reward.cpu().numpy())
         terminated.append(output.terminated.cpu().numpy())
@@ -91,30 +92,38 @@ def dream_long(
     Yields:
         The step, counted from 1, and the batch's chunks after it.
     """
-    starts = np.stack([rollout.start for rollout in rollouts])
-    texts = [rollout.actions for rollout in rollouts]
-    outputs = _steps(model, starts, [rollout.seed for rollout in rollouts], texts, sampling)
+    starts = stack_clips([rollout.clip for rollout in rollouts], model.kept_frames)
+    actions = [rollout.actions for rollout in rollouts]
+    outputs = dream_steps(model, starts, [rollout.seed for rollout in rollouts], actions, sampling)
     for step, output in enumerate(outputs, start=1):
         on_step()
         if step in rollouts[0].states:
             yield step, output.frames.cpu().numpy()
 
 
-def _steps(
+def stack_clips(
+    clips: Sequence[UInt8[np.ndarray, "_ height width channel"]], num_frames: int
+) -> UInt8[np.ndarray, "batch frames height width channel"]:
+    """The last frames of each clip; one that is shorter stands still before its first frame."""
+    cut = [clip[-num_frames:] for clip in clips]
+    return np.stack([np.concatenate([clip[:1].repeat(num_frames - len(clip), axis=0), clip]) for clip in cut])
+
+
+def dream_steps(
     model: WorldModel,
     starts: UInt8[np.ndarray, "batch frames height width channel"],
-    seeds: list[int],
-    texts: Sequence[Sequence[str]],
+    seeds: Sequence[int],
+    actions: Sequence[Sequence[Action]],
     sampling: Sampling,
 ) -> Iterator[StepOutput]:
-    """Resets the model to `starts` and yields its answers to the texts, step by step."""
+    """Resets the model to `starts` and yields its answers, step by step, to the actions of each world."""
     with torch.inference_mode():
         state = model.reset(starts, seeds=seeds)
-    for actions in zip(*texts, strict=True):
+    for step_actions in zip(*actions, strict=True):
         with torch.inference_mode():
             state, output = model.step(
                 state,
-                list(actions),
+                list(step_actions),
                 num_denoising_steps=sampling.num_denoising_steps,
                 temperature=sampling.temperature,
             )

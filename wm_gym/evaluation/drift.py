@@ -1,16 +1,18 @@
 """Drift: whether a world is still a world, and still the right one, after a thousand dreamed steps."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
 
-from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.config import ResolvedConfig
 from wm_gym.evaluation.dreaming import Sampling, dream_long
 from wm_gym.evaluation.intervals import wilson_interval
-from wm_gym.evaluation.rollouts import LongRollout, collect_long_rollout, rollout_seed
-from wm_gym.evaluation.twin import Env, RealTwin, real_twin
+from wm_gym.evaluation.rollouts import Lead, LongRollout, collect_long_rollout, rollout_seed
+from wm_gym.evaluation.speech import Speech
+from wm_gym.evaluation.states import StateReader, reader_of, whole_state
+from wm_gym.evaluation.twin import Env, JudgingTwin, judging_twin
 from wm_gym.world_model import WorldModel
 
 _STREAM = 1  # of rollout_seed: long rollouts start elsewhere than the short ones
@@ -23,7 +25,7 @@ class DriftCounts:
     Attributes:
         n: Rollouts.
         valid: Those whose state the start could have led to, by the twin's rule.
-        exact: Those whose whole state is the true one.
+        exact: Those whose whole state is right.
     """
 
     n: int = 0
@@ -45,23 +47,25 @@ class DriftCounts:
 
 
 def count_drift(
-    twin: RealTwin,
+    twin: JudgingTwin,
+    reader: StateReader,
     rollouts: list[LongRollout],
     step: int,
     chunks: UInt8[np.ndarray, "batch frames height width channel"],
 ) -> DriftCounts:
-    """Counts valid and exact states among a batch's chunks after `step` steps."""
-    states = [twin.read_state(chunk[-1]) for chunk in chunks]
+    """Counts valid and right states among a batch's chunks after `step` steps."""
+    states = reader.read(chunks)
+    right = whole_state(reader.match(states, [rollout.states[step] for rollout in rollouts]))
     pairs = list(zip(rollouts, states, strict=True))
     return DriftCounts(
         n=len(pairs),
         valid=sum(bool(twin.is_valid(rollout.start_state, state)) for rollout, state in pairs),
-        exact=sum(rollout.states[step] == state for rollout, state in pairs),
+        exact=int(right.sum()),
     )
 
 
 def measure_drift(
-    model: WorldModel, env: Env, config: FidelityConfig, *, sampling: Sampling, on_step: Callable[[], object]
+    model: WorldModel, env: Env, config: ResolvedConfig, *, sampling: Sampling, on_step: Callable[[], object]
 ) -> dict[int, DriftCounts]:
     """Dreams `config.drift_rollouts` long rollouts open loop and counts by step.
 
@@ -74,23 +78,36 @@ def measure_drift(
 
     Returns:
         The counts at each of `config.drift_horizons`; empty without long rollouts.
+
+    Raises:
+        ValueError: There are to be long rollouts, and the twin's states cannot be read, or its policy ends episodes.
     """
     counts: dict[int, DriftCounts] = {}
-    for rollouts in _collect(env, config):
+    if not config.drift_rollouts:
+        return counts
+    twin, reader = judging_twin(env), reader_of(env, config.world)
+    assert reader is not None, "judging_twin raises before"
+    for rollouts in _collect(model, env, config):
         for step, chunks in dream_long(model, rollouts, sampling=sampling, on_step=on_step):
-            counts[step] = counts.get(step, DriftCounts()) + count_drift(real_twin(env), rollouts, step, chunks)
+            counts[step] = counts.get(step, DriftCounts()) + count_drift(twin, reader, rollouts, step, chunks)
     return counts
 
 
-def _collect(env: Env, config: FidelityConfig) -> Iterator[list[LongRollout]]:
+def _collect(model: WorldModel, env: Env, config: ResolvedConfig) -> Iterator[list[LongRollout]]:
+    """Yields batches of long rollouts, their actions as the dream is told them."""
+    assert config.drift_policy is not None, "checked by FidelityConfig.resolve"
+    speech = Speech(env, model.card.worlds[config.world])
+    lead = Lead(steps=config.lead_steps, clip_frames=model.kept_frames)
     for first in range(0, config.drift_rollouts, config.batch_size):
-        yield [
+        rollouts = [
             collect_long_rollout(
                 env,
                 config.drift_policy,
                 seed=rollout_seed(config.seed, index, stream=_STREAM),
                 num_steps=config.drift_steps,
                 keep=config.drift_horizons,
+                lead=lead,
             )
             for index in range(first, min(first + config.batch_size, config.drift_rollouts))
         ]
+        yield [replace(each, actions=speech.translate(each.actions, seed=each.seed)) for each in rollouts]

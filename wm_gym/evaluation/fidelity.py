@@ -7,20 +7,30 @@ frames of the very same rollouts. Frames are held for one batch of rollouts at a
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tqdm import tqdm
 
-from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.config import FidelityConfig, ResolvedConfig
 from wm_gym.evaluation.dreaming import Dream, Sampling, dream_rollouts
 from wm_gym.evaluation.drift import measure_drift
 from wm_gym.evaluation.provenance import machine
 from wm_gym.evaluation.report import FidelityReport
-from wm_gym.evaluation.rollouts import RealRollout, collect_rollout, rollout_seed
-from wm_gym.evaluation.scoring import Failure, FailureStrip, RolloutScore, cut_strip, first_failure, score_rollout
-from wm_gym.evaluation.states import check_reader
-from wm_gym.evaluation.twin import Env, RealTwin, make_twin, real_twin
+from wm_gym.evaluation.rollouts import Lead, RealRollout, collect_rollout, rollout_seed
+from wm_gym.evaluation.scoring import (
+    Example,
+    Failure,
+    FailureStrip,
+    RolloutScore,
+    cut_example,
+    cut_strip,
+    first_failure,
+    score_rollout,
+)
+from wm_gym.evaluation.speech import Speech
+from wm_gym.evaluation.states import ReaderCounts, StateReader, check_reader, reader_of
+from wm_gym.evaluation.twin import Env, make_twin
 from wm_gym.world_model import WorldModel
 
 
@@ -35,7 +45,8 @@ def evaluate_fidelity(config: FidelityConfig, progress: bool = True) -> Fidelity
         The report. At one seed, device, dtype and batch size all of it but the wall time is reproducible.
 
     Raises:
-        ValueError: There is no such checkpoint, twin or policy.
+        ValueError: There is no such checkpoint, world, twin or policy.
+        gymnasium.error.DependencyNotInstalled: The twin's simulator is missing.
         ReaderError: The twin misreads its own frames.
     """
     return evaluate_model(WorldModel.from_pretrained(config.checkpoint, device=config.device), config, progress)
@@ -43,28 +54,40 @@ def evaluate_fidelity(config: FidelityConfig, progress: bool = True) -> Fidelity
 
 def evaluate_model(model: WorldModel, config: FidelityConfig, progress: bool = True) -> FidelityReport:
     """Measures a model in memory as `evaluate_fidelity` does; `config.checkpoint` only names it in the report."""
+    resolved = config.resolve(model.card)
+    env = make_twin(resolved.twin, split=resolved.split)
+    try:
+        return _evaluate(model, resolved, env, progress)
+    finally:
+        env.close()
+
+
+def _evaluate(model: WorldModel, config: ResolvedConfig, env: Env, progress: bool) -> FidelityReport:
     begin = time.perf_counter()
     sampling = Sampling(num_denoising_steps=config.num_denoising_steps, temperature=config.temperature)
-    tally = _Tally(config=config, reward_threshold=max(abs(bound) for bound in model.card.reward_range) / 2)
-    env = make_twin(config.twin, split=config.split, max_episode_steps=max(config.horizon, config.drift_steps) + 1)
-    with tqdm(total=_num_batch_steps(config), desc="dreaming", unit="step", disable=not progress) as bar:
-        for first, rollouts in _collect(env, config):
-            for rollout in rollouts:
-                tally.reader_frames += check_reader(real_twin(env).read_state, rollout)
+    world = model.card.worlds[config.world]
+    tally = _Tally(
+        config=config,
+        reader=reader_of(env, config.world),
+        reward_threshold=max(abs(bound) for bound in world.reward_range) / 2,
+    )
+    with tqdm(total=_num_batch_steps(config), desc=config.world, unit="step", disable=not progress) as bar:
+        for first, rollouts in _collect(model, env, config):
+            tally.check_reader(rollouts)
             dreams = dream_rollouts(model, rollouts, sampling=sampling, on_step=bar.update)
-            tally.score(real_twin(env), first, rollouts, dreams)
+            tally.score(first, rollouts, dreams)
             bar.set_postfix_str(tally.headline())
         drift = measure_drift(model, env, config, sampling=sampling, on_step=bar.update)
-    env.close()
     return FidelityReport(
         config=config,
         scores=tuple(tally.scores),
         failures=tuple(tally.failures),
         strips=tuple(tally.strips),
+        example=tally.example,
         drift=drift,
-        reader_frames=tally.reader_frames,
+        reader=tally.reader_counts,
         distinct_starts=len(tally.starts),
-        provenance=_provenance(model, sampling) | {"wall_seconds": time.perf_counter() - begin},
+        provenance=provenance(model, sampling) | {"wall_seconds": time.perf_counter() - begin},
     )
 
 
@@ -72,15 +95,23 @@ def evaluate_model(model: WorldModel, config: FidelityConfig, progress: bool = T
 class _Tally:
     """What is kept of the batches scored so far."""
 
-    config: FidelityConfig
+    config: ResolvedConfig
+    reader: StateReader | None
     reward_threshold: float
     scores: list[RolloutScore] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     strips: list[FailureStrip] = field(default_factory=list)
     starts: set[int] = field(default_factory=set)  # checksums of the start observations
-    reader_frames: int = 0
+    example: Example | None = None
+    reader_counts: ReaderCounts = field(default_factory=ReaderCounts)
 
-    def score(self, twin: RealTwin, first: int, rollouts: Sequence[RealRollout], dreams: Sequence[Dream]) -> None:
+    def check_reader(self, rollouts: Sequence[RealRollout]) -> None:
+        """Reads the real frames of a batch."""
+        if self.reader is not None:
+            for rollout in rollouts:
+                self.reader_counts += check_reader(self.reader, rollout)
+
+    def score(self, first: int, rollouts: Sequence[RealRollout], dreams: Sequence[Dream]) -> None:
         """Scores a batch whose first rollout has the index `first`."""
         for index, (real, dream) in enumerate(zip(rollouts, dreams, strict=True), start=first):
             score = score_rollout(
@@ -88,37 +119,42 @@ class _Tally:
                 dream.observations,
                 dream.rewards,
                 dream.terminated,
-                read=twin.read_state,
+                reader=self.reader,
                 horizons=self.config.horizons,
                 reward_threshold=self.reward_threshold,
             )
             self.scores.append(score)
             self.starts.add(zlib.crc32(real.observations[0].tobytes()))
+            if self.example is None or real.num_steps > self.example.num_steps:
+                self.example = cut_example(real, dream.observations, self.config.horizons)
             if (failure := first_failure(index, real, score)) is not None:
                 self.failures.append(failure)
                 if len(self.strips) < self.config.failure_strips:
                     self.strips.append(cut_strip(failure, real, dream.observations))
 
     def headline(self) -> str:
-        """Returns the share of rollouts so far that are right to their end."""
+        """Returns how many rollouts there are so far and, where states can be read, the share right to their end."""
+        if self.reader is None:
+            return f"{len(self.scores)} rollouts"
         return f"right to the end {1 - len(self.failures) / len(self.scores):.1%} of {len(self.scores)}"
 
 
-def _collect(env: Env, config: FidelityConfig) -> Iterator[tuple[int, list[RealRollout]]]:
-    """Yields batches of real rollouts, each with the index of its first."""
+def _collect(model: WorldModel, env: Env, config: ResolvedConfig) -> Iterator[tuple[int, list[RealRollout]]]:
+    """Yields batches of real rollouts, each with the index of its first; the actions are as the dream is told them."""
+    speech = Speech(env, model.card.worlds[config.world])
+    lead = Lead(steps=config.lead_steps, clip_frames=model.kept_frames)
     for first in range(0, config.rollouts, config.batch_size):
-        yield (
-            first,
-            [
-                collect_rollout(
-                    env,
-                    config.policies[index % len(config.policies)],
-                    seed=rollout_seed(config.seed, index),
-                    horizon=config.horizon,
-                )
-                for index in range(first, min(first + config.batch_size, config.rollouts))
-            ],
-        )
+        rollouts = [
+            collect_rollout(
+                env,
+                config.policies[index % len(config.policies)],
+                seed=rollout_seed(config.seed, index),
+                horizon=config.horizon,
+                lead=lead,
+            )
+            for index in range(first, min(first + config.batch_size, config.rollouts))
+        ]
+        yield first, [replace(each, actions=speech.translate(each.actions, seed=each.seed)) for each in rollouts]
 
 
 def _num_batch_steps(config: FidelityConfig) -> int:
@@ -127,7 +163,8 @@ def _num_batch_steps(config: FidelityConfig) -> int:
     return short + -(-config.drift_rollouts // config.batch_size) * config.drift_steps
 
 
-def _provenance(model: WorldModel, sampling: Sampling) -> dict[str, Any]:
+def provenance(model: WorldModel, sampling: Sampling) -> dict[str, Any]:
+    """Says which weights ran, how they were sampled, and on what machine."""
     card = model.card
     return {
         "weights_hash": card.weights_hash,

@@ -26,11 +26,12 @@ def plot_fidelity(report: FidelityReport, path: Path) -> None:
         path: The PNG; its folder is made where missing.
     """
     figure = Figure(figsize=(13, 4.6), layout="constrained")
-    whole, factors, pixels = figure.subplots(1, 3)
-    _plot_state(whole, report)
-    _plot_factors(factors, report)
-    _plot_psnr(pixels, report)
-    for axes in (whole, factors, pixels):
+    panels = list(figure.subplots(1, 3 if report.factor_curves else 1, squeeze=False)[0])
+    _plot_psnr(panels[-1], report)
+    if report.factor_curves:
+        _plot_state(panels[0], report)
+        _plot_factors(panels[1], report)
+    for axes in panels:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     figure.suptitle(

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from wm_gym.data.durable_writes import write_whole
-from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.config import ResolvedConfig
 from wm_gym.evaluation.drift import DriftCounts
 from wm_gym.evaluation.events import EventCounts
-from wm_gym.evaluation.scoring import Failure, FailureStrip, RolloutScore
+from wm_gym.evaluation.scoring import Example, Failure, FailureStrip, RolloutScore
+from wm_gym.evaluation.states import ReaderCounts
 from wm_gym.evaluation.summary import (
     ShareCurve,
+    correlation,
     count_labels,
     first_error_rates,
     mean_at,
@@ -38,24 +40,32 @@ class FidelityReport:
         scores: One a rollout.
         failures: Where dreams first went wrong, at most one a rollout, in the rollouts' order.
         strips: The frames around the first few failures.
+        example: Frames of the longest rollout, the first of these.
         drift: By step; empty where none ran.
-        reader_frames: Real frames on which the reader was checked, all of them read right.
+        reader: How well the twin's reader did on the real frames of the same rollouts.
         distinct_starts: Different start observations among the rollouts.
         provenance: Weights' hash, sampling, device, dtype, versions, wall time.
     """
 
-    config: FidelityConfig
+    config: ResolvedConfig
     scores: tuple[RolloutScore, ...]
     failures: tuple[Failure, ...]
     strips: tuple[FailureStrip, ...]
+    example: Example | None
     drift: Mapping[int, DriftCounts]
-    reader_frames: int
+    reader: ReaderCounts
     distinct_starts: int
     provenance: Mapping[str, Any]
 
     @property
+    def running(self) -> Int[np.ndarray, " horizon"]:
+        """How many rollouts reach each step."""
+        ends = np.asarray([score.num_steps for score in self.scores])
+        return np.asarray([np.sum(ends >= step) for step in range(1, self.config.horizon + 1)])
+
+    @property
     def state_curve(self) -> ShareCurve:
-        """The share of rollouts whose whole state is the true one, at each step."""
+        """The share of rollouts whose whole state is right, at each step; NaN where states cannot be read."""
         return share_curve([score.exact for score in self.scores], self.config.horizon)
 
     @property
@@ -97,9 +107,10 @@ class FidelityReport:
         return {
             "format": FORMAT,
             "checkpoint": self.config.checkpoint,
+            "world": self.config.world,
             **self.provenance,
             "n": len(self.scores),
-            "n_by_horizon": at(curve.n),
+            "n_by_horizon": at(self.running),
             "distinct_starts": self.distinct_starts,
             "state_accuracy": at(curve.share),
             "state_accuracy_interval": at(np.stack([curve.lower, curve.upper], axis=-1)),
@@ -114,10 +125,12 @@ class FidelityReport:
             "ssim": self._ssim([score.ssim for score in self.scores]),
             "baseline_ssim": self._ssim([score.baseline_ssim for score in self.scores]),
             "reward": self.rewards.to_json(),
+            "reward_correlation": correlation(
+                [score.dreamed_rewards for score in self.scores], [score.true_rewards for score in self.scores]
+            ),
             "termination": self.terminations.to_json(),
             "drift": {str(step): counts.to_json() for step, counts in self.drift.items()},
-            "reader_accuracy": 1.0,  # by construction: one frame read wrong stops the evaluation
-            "reader_frames": self.reader_frames,
+            "reader": self._reader(),
             "first_errors": self._first_errors(),
             "curves": self._curves(),
             "seeds": [score.seed for score in self.scores],
@@ -144,6 +157,14 @@ class FidelityReport:
     def _ssim(self, values: list[dict[int, float]]) -> dict[str, float | None]:
         return {str(step): mean_at(values, step) for step in self.config.horizons}
 
+    def _reader(self) -> dict[str, Any] | None:
+        """Says on how many real frames the reader was checked, and on what share of them it was right."""
+        frames = self.reader.frames
+        if not frames:
+            return None
+        factors = {name: right / frames for name, right in self.reader.right.items()}
+        return {"frames": frames, "accuracy": self.reader.whole / frames, "factors": factors}
+
     def _first_errors(self) -> dict[str, Any]:
         """Says what goes wrong first, summed up and rollout by rollout."""
         return {
@@ -157,7 +178,7 @@ class FidelityReport:
         """Returns every curve in full, from step 1 on."""
         curve = self.state_curve
         return {
-            "n": _plain(curve.n),
+            "n": _plain(self.running),
             "state_accuracy": _plain(curve.share),
             "state_accuracy_lower": _plain(curve.lower),
             "state_accuracy_upper": _plain(curve.upper),

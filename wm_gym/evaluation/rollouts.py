@@ -1,16 +1,18 @@
 """Real rollouts: what the twin did, with the true state at every step, under a scripted policy."""
 
 import importlib
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from wm_gym.evaluation.twin import Env, State, real_twin
+from wm_gym.actions import Action
+from wm_gym.evaluation.twin import Env, State, has_states, real_twin
 
-Policy: TypeAlias = Callable[[np.ndarray], str]
+Policy: TypeAlias = Callable[[np.ndarray], Any]
 PolicyFactory: TypeAlias = Callable[[Env, np.random.Generator], Policy]
 
 
@@ -21,18 +23,20 @@ class RealRollout:
     Attributes:
         seed: The reset's seed.
         policy: Who acted, as "module:factory".
+        clip: The frames that led to the first observation, and those of it: they show how things move.
         observations: The twin's chunks.
-        states: The true states, T+1 of them.
-        actions: The texts, T of them.
+        states: The true states, T+1 of them; none where the twin cannot tell.
+        actions: The texts and numbers, T of them.
         rewards: The reward of each step.
         terminated: Whether the step ended the episode; only the last can.
     """
 
     seed: int
     policy: str
-    observations: UInt8[np.ndarray, "time frames height width channel"]
+    clip: UInt8[np.ndarray, "frames height width channel"]
+    observations: UInt8[np.ndarray, "time chunk height width channel"]
     states: tuple[State, ...]
-    actions: tuple[str, ...]
+    actions: tuple[Action, ...]
     rewards: Float32[np.ndarray, " time-1"]
     terminated: Bool[np.ndarray, " time-1"]
 
@@ -48,17 +52,30 @@ class LongRollout:
 
     Attributes:
         seed: The reset's seed.
-        start: The first observation.
-        start_state: The state it shows.
+        clip: The frames that led to the first observation, and those of it.
+        start_state: The state that the first observation shows.
         states: The true state at each step asked for.
-        actions: All the texts.
+        actions: All the texts and numbers.
     """
 
     seed: int
-    start: UInt8[np.ndarray, "frames height width channel"]
+    clip: UInt8[np.ndarray, "frames height width channel"]
     start_state: State
     states: dict[int, State]
-    actions: tuple[str, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """What goes before a rollout.
+
+    Attributes:
+        steps: How many steps the policy takes, at least and at most.
+        clip_frames: How many frames to keep of them and of the first observation; an episode that is younger has fewer.
+    """
+
+    steps: tuple[int, int] = (0, 0)
+    clip_frames: int = 1
 
 
 def rollout_seed(seed: int, index: int, *, stream: int = 0) -> int:
@@ -84,7 +101,57 @@ def load_policy(name: str) -> PolicyFactory:
         ) from error
 
 
-def collect_rollout(env: Env, policy: str, *, seed: int, horizon: int) -> RealRollout:
+class Walk:
+    """An episode of the twin as a policy walks through it, with the last frames seen.
+
+    Attributes:
+        policy: Who acts.
+        observation: What is seen now.
+        age: Steps since the reset.
+        over: Whether the episode ended.
+    """
+
+    def __init__(self, env: Env, policy: str, *, seed: int, clip_frames: int = 1) -> None:
+        """Resets the twin and makes the policy, both with `seed`."""
+        self._env = env
+        self.observation, _ = env.reset(seed=seed)
+        self.policy = load_policy(policy)(env, np.random.default_rng([seed, 1]))
+        self._frames = deque(self.observation, maxlen=max(clip_frames, len(self.observation)))
+        self.age = 0
+        self.over = False
+
+    @property
+    def clip(self) -> UInt8[np.ndarray, "frames height width channel"]:
+        """The last frames, the present observation's included."""
+        return np.stack(self._frames)
+
+    def step(self) -> tuple[Any, float, bool]:
+        """Lets the policy act; returns its action, the reward and whether the episode terminated."""
+        action = self.policy(self.observation)
+        self.observation, reward, terminated, truncated, _ = self._env.step(action)
+        self._frames.extend(self.observation)
+        self.age += 1
+        self.over = bool(terminated or truncated)
+        return action, float(reward), bool(terminated)
+
+    def advance(self, num_steps: int, *, least_age: int = 0) -> None:
+        """Takes steps, and more until the episode has the age; one that ends on the way is followed by the next."""
+        while num_steps > 0 or self.age < least_age:
+            self.step()
+            num_steps -= 1
+            if self.over:
+                self.restart()
+
+    def restart(self) -> None:
+        """Begins the next episode."""
+        self.observation, _ = self._env.reset()
+        self._frames.clear()
+        self._frames.extend(self.observation)
+        self.age = 0
+        self.over = False
+
+
+def collect_rollout(env: Env, policy: str, *, seed: int, horizon: int, lead: Lead | None = None) -> RealRollout:
     """Acts in the twin for `horizon` steps or until the episode ends.
 
     Args:
@@ -92,27 +159,27 @@ def collect_rollout(env: Env, policy: str, *, seed: int, horizon: int) -> RealRo
         policy: Who acts, as "module:factory".
         seed: Of the reset and of the policy.
         horizon: The most steps to take.
+        lead: What goes before; nothing by default.
 
     Returns:
         The rollout.
     """
-    twin = real_twin(env)
-    observation, _ = env.reset(seed=seed)
-    act = load_policy(policy)(env, np.random.default_rng([seed, 1]))
-    observations, states = [observation], [twin.state()]
-    actions: list[str] = []
+    walk = _led_walk(env, policy, seed, lead or Lead())
+    clip, observations, states = walk.clip, [walk.observation], _states(env)
+    actions: list[Any] = []
     rewards: list[float] = []
     ended: list[bool] = []
-    while len(actions) < horizon and not any(ended[-1:]):
-        actions.append(act(observation))
-        observation, reward, terminated, _, _ = env.step(actions[-1])
-        observations.append(observation)
-        states.append(twin.state())
-        rewards.append(float(reward))
-        ended.append(bool(terminated))
+    while len(actions) < horizon and not walk.over:
+        action, reward, terminated = walk.step()
+        actions.append(action)
+        observations.append(walk.observation)
+        states += _states(env)
+        rewards.append(reward)
+        ended.append(terminated)
     return RealRollout(
         seed=seed,
         policy=policy,
+        clip=clip,
         observations=np.stack(observations),
         states=tuple(states),
         actions=tuple(actions),
@@ -121,7 +188,9 @@ def collect_rollout(env: Env, policy: str, *, seed: int, horizon: int) -> RealRo
     )
 
 
-def collect_long_rollout(env: Env, policy: str, *, seed: int, num_steps: int, keep: tuple[int, ...]) -> LongRollout:
+def collect_long_rollout(
+    env: Env, policy: str, *, seed: int, num_steps: int, keep: tuple[int, ...], lead: Lead | None = None
+) -> LongRollout:
     """Acts in the twin for `num_steps` steps and keeps the actions.
 
     Args:
@@ -130,6 +199,7 @@ def collect_long_rollout(env: Env, policy: str, *, seed: int, num_steps: int, ke
         seed: Of the reset and of the policy.
         num_steps: Steps to take.
         keep: The steps, counted from 1, whose true state to keep.
+        lead: What goes before; nothing by default.
 
     Returns:
         The rollout.
@@ -138,19 +208,28 @@ def collect_long_rollout(env: Env, policy: str, *, seed: int, num_steps: int, ke
         ValueError: The policy ended the episode.
     """
     twin = real_twin(env)
-    start, _ = env.reset(seed=seed)
-    start_state, observation = twin.state(), start
-    act = load_policy(policy)(env, np.random.default_rng([seed, 1]))
-    actions: list[str] = []
+    walk = _led_walk(env, policy, seed, lead or Lead())
+    clip, start_state = walk.clip, twin.state()
+    actions: list[Any] = []
     states: dict[int, State] = {}
     for step in range(1, num_steps + 1):
-        actions.append(act(observation))
-        observation, _, terminated, truncated, _ = env.step(actions[-1])
-        if terminated or truncated:
+        actions.append(walk.step()[0])
+        if walk.over:
             raise ValueError(
                 f"drift_policy must not end the episode, got {policy!r}, which ended it at step {step} of seed {seed}; "
                 "take a policy that avoids goals"
             )
         if step in keep:
             states[step] = twin.state()
-    return LongRollout(seed=seed, start=start, start_state=start_state, states=states, actions=tuple(actions))
+    return LongRollout(seed=seed, clip=clip, start_state=start_state, states=states, actions=tuple(actions))
+
+
+def _led_walk(env: Env, policy: str, seed: int, lead: Lead) -> Walk:
+    walk = Walk(env, policy, seed=seed, clip_frames=lead.clip_frames)
+    least, most = lead.steps
+    walk.advance(int(np.random.default_rng([seed, 2]).integers(least, most + 1)), least_age=least)
+    return walk
+
+
+def _states(env: Env) -> list[State]:
+    return [real_twin(env).state()] if has_states(env) else []

@@ -98,6 +98,14 @@ def first_error_rates(scores: Sequence[RolloutScore]) -> dict[str, dict[str, int
     return {text: {"errors": count, "uses": uses[text]} for text, count in errors.most_common()}
 
 
+def correlation(values: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float | None:
+    """Returns Pearson's correlation over all steps of all rollouts; None where one of the two never changes."""
+    first, second = (np.concatenate(list(rows)).astype(np.float64) for rows in (values, others))
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(np.corrcoef(first, second)[0, 1])
+
+
 def count_labels(labels: Sequence[str]) -> dict[str, int]:
     """Counts labels, the commonest first."""
     return dict(Counter(labels).most_common())

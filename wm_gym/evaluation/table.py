@@ -12,16 +12,13 @@ _MAX_CAUSES = 5
 def render_table(report: Mapping[str, Any]) -> str:
     """Returns the table of a report, as `FidelityReport.to_json` gives it or as read back from its file."""
     config = report["config"]
-    steps = list(report["state_accuracy"])
+    steps = list(report["n_by_horizon"])
     lines = [
         f"{report['checkpoint']} against {config['twin']}, {config['split']} layouts, open loop, "
         f"{report['n']} rollouts, seed {config['seed']}",
         _row("step", steps),
         _row("rollouts still running", [str(report["n_by_horizon"][step]) for step in steps]),
-        _row("whole state equal", _cells(report["state_accuracy"], _percent)),
-        _row("  95 % interval", _cells(report["state_accuracy_interval"], _interval)),
-        _row("  first frame held", _cells(report["baseline_state_accuracy"], _percent)),
-        *(_row(f"  {name}", _cells(values, _percent)) for name, values in report["factors"].items()),
+        *(_states(report) if report["factors"] else ()),
         _row("PSNR, dB", _cells(report["psnr"], _number)),
         _row("  first frame held", _cells(report["baseline_psnr"], _number)),
         _row("SSIM", _cells(report["ssim"], _number)),
@@ -29,14 +26,31 @@ def render_table(report: Mapping[str, Any]) -> str:
         _events("reward", report["reward"]),
         _events("termination", report["termination"]),
         *(_drift(step, counts) for step, counts in report["drift"].items()),
-        _first_errors("first wrong, factors", report["first_errors"]["by_factor"].items()),
-        _first_errors(
-            "first wrong, texts",
-            ((text, f"{c['errors']} of {c['uses']}") for text, c in report["first_errors"]["by_action"].items()),
-        ),
-        f"reader checked on {report['reader_frames']} real frames: all right",
+        *(_failures(report) if report["factors"] else ()),
     ]
     return "\n".join(lines)
+
+
+def _states(report: Mapping[str, Any]) -> list[str]:
+    """Lists the share of right states, whole and by factor."""
+    return [
+        _row("whole state equal", _cells(report["state_accuracy"], _percent)),
+        _row("  95 % interval", _cells(report["state_accuracy_interval"], _interval)),
+        _row("  first frame held", _cells(report["baseline_state_accuracy"], _percent)),
+        *(_row(f"  {name}", _cells(values, _percent)) for name, values in report["factors"].items()),
+    ]
+
+
+def _failures(report: Mapping[str, Any]) -> list[str]:
+    """Lists what goes wrong first, and how well the twin's reader reads real frames."""
+    errors, reader = report["first_errors"], report["reader"]
+    texts = ((text, f"{count['errors']} of {count['uses']}") for text, count in errors["by_action"].items())
+    right = "all right" if reader["accuracy"] == 1 else f"{_percent(reader['accuracy'])} right"
+    return [
+        _first_errors("first wrong, factors", errors["by_factor"].items()),
+        _first_errors("first wrong, texts", texts),
+        f"reader checked on {reader['frames']} real frames: {right}",
+    ]
 
 
 def _row(label: str, cells: Iterable[str]) -> str:
