@@ -9,10 +9,11 @@ from pathlib import Path
 import imageio.v3 as imageio
 import pytest
 
+from tests.evaluation.untrained import write_untrained
 from tests.worlds import write_tiny_checkpoint
 from wm_gym.cli import main
 from wm_gym.data.dataset import Dataset
-from wm_gym.dream import WANDER
+from wm_gym.dream import wander
 
 RECORD = ["record", "--env", "envs:real/MiniGrid-v0", "--max-steps", "4"]
 
@@ -40,10 +41,10 @@ def count_frames(path: Path) -> int:
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("dream", "record", "train", "evaluate", "--actions"))
+    assert all(name in out for name in ("dream", "play", "record", "train", "evaluate", "--actions"))
 
 
-@pytest.mark.parametrize("command", ["dream", "record", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["dream", "play", "record", "train", "evaluate"])
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run(command, "--help") == 0
     assert f"wm-gym {command}" in capsys.readouterr().out
@@ -64,7 +65,8 @@ def test_dream_is_compared_with_the_twin(capsys: pytest.CaptureFixture[str], tmp
 
 
 def test_dream_follows_the_expert_to_the_goal_by_default(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert run("dream", "--layout", "empty", "--steps", "40", "--output", tmp_path) == 0
+    arguments = ["--twin-arguments", '{"layout": "empty"}', "--steps", "40"]
+    assert run("dream", *arguments, "--output", tmp_path) == 0
     assert "real reward 1" in capsys.readouterr().out
 
 
@@ -89,9 +91,22 @@ def test_dream_without_a_simulator_stands_alone(capsys: pytest.CaptureFixture[st
 
 
 def test_dream_without_a_twin_walks_about(slide: str, tmp_path: Path) -> None:
-    assert run("dream", slide, "--steps", "1", "--actions", WANDER[0], "--output", tmp_path / "told") == 0
+    text = next(wander(("go left", "go right", "go down", "wait"), seed=0))
+    assert run("dream", slide, "--steps", "1", "--actions", text, "--output", tmp_path / "told") == 0
     assert run("dream", slide, "--steps", "1", "--output", tmp_path / "default") == 0
     assert (tmp_path / "told/strip.png").read_bytes() == (tmp_path / "default/strip.png").read_bytes()
+
+
+def test_play_runs_a_script_and_writes_what_it_prints(
+    capsys: pytest.CaptureFixture[str], slide: str, tmp_path: Path
+) -> None:
+    film, data = tmp_path / "play.gif", tmp_path / "data"
+    arguments: list[str | Path] = ["--script", "go left,undo,go down", "--record", film, "--episodes", data]
+    assert run("play", "--checkpoint", slide, *arguments) == 0
+    outcome, *files = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"1 steps, dream reward [-\d.]+", outcome)
+    assert files == [str(film), f"1 episodes in {data}/dream"]
+    assert count_frames(film) == 4
 
 
 def test_record_writes_a_dataset(tmp_path: Path) -> None:
@@ -166,17 +181,50 @@ def test_evaluate_prints_a_table_and_writes_json_and_plots(capsys: pytest.Captur
     assert str(numbers) in capsys.readouterr().out
 
 
+def test_evaluate_compares_worlds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["evaluate", "minigrid", "--worlds", "minigrid", "--rollouts", "2", "--horizon", "2"]
+    assert run(*arguments, "--num-probes", "7", "--json", tmp_path / "general.json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["minigrid"]
+    assert any(line.startswith("  trained phrasings") for line in lines)
+    files = [tmp_path / name for name in ("general.json", "general.png", "general_sheet.png")]
+    assert lines[-3:] == [str(file) for file in files]
+    assert all(file.is_file() for file in files)
+
+
+def test_checkpoint_of_several_worlds_is_compared_and_dreamed_by_world(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    several = str(write_untrained(tmp_path, "minigrid", "pong"))
+    assert run("evaluate", several, "--rollouts", "1", "--horizon", "1", "--num-probes", "0") == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["minigrid", "pong"]
+    assert run("evaluate", several, "--world", "pong", "--rollouts", "1", "--horizon", "1") == 0
+    assert "against envs:real/Pong-v0" in capsys.readouterr().out
+    assert run("dream", several, "--world", "pong", "--steps", "2", "--output", tmp_path / "out") == 0
+    assert "the true state on 0 of 2 dreamed frames" in capsys.readouterr().out
+    assert run("dream", several, "--output", tmp_path / "out") == 2
+    assert "world must be one of minigrid, pong, got None" in capsys.readouterr().err
+
+
 BAD_COMMANDS: dict[str, tuple[list[str], str]] = {
     "no such checkpoint": (["dream", "atlantis"], "checkpoint must be one of .* got 'atlantis'"),
     "long action": (["dream", "--actions", "x" * 300], "action must have at most 256 characters, got 300"),
-    "no such layout": (["dream", "--layout", "castle"], "layout must be one of .* got 'castle'"),
+    "no such layout": (["dream", "--twin-arguments", '{"layout": "castle"}'], "layout must be one of .* got 'castle'"),
+    "no such twin argument": (["dream", "--twin-arguments", '{"sky": "green"}'], "split and twin_arguments, got .*sky"),
+    "no JSON": (["dream", "--twin-arguments", "layout"], "split and twin_arguments, got .*'layout'"),
+    "no such world": (["dream", "--world", "pong"], "world must be one of minigrid, got 'pong'"),
     "no such policy": (["dream", "--policy", "policies.minigrid:oracle"], "policy must name a factory"),
     "no real twin": (["dream", "--twin", "CartPole-v1"], "twin must be the id of a real twin, .* got 'CartPole-v1'"),
+    "no such world to play": (["play", "atlantis", "--script", "wait"], "world must be one of .* got 'atlantis'"),
+    "bad script": (["play", "--script", "undo it"], "script must have a number after 'undo', got 'undo it'"),
+    "bad film": (["play", "--script", "wait", "--record", "a.avi"], "a film must end in .gif or .mp4, got a.avi"),
     "no such env": (["record", "--env", "nope-v0", "--episodes", "1", "--output", "x"], "nope"),
     "policy without a colon": ([*RECORD, "--episodes", "1", "--output", "x", "--policy", "expert"], "module:factory"),
     "broken JSON": ([*RECORD, "--episodes", "1", "--output", "x", "--env-kwargs", "{"], "env_kwargs must be a JSON"),
     "JSON list": ([*RECORD, "--episodes", "1", "--output", "x", "--env-kwargs", "[]"], "must be a JSON object"),
     "no episodes": ([*RECORD, "--episodes", "0", "--output", "x"], "num_episodes must be at least 1, got 0"),
+    "compare no such world": (["evaluate", "--worlds", "pong"], "world must be one of minigrid, got 'pong'"),
+    "compare with one twin": (["evaluate", "--worlds", "minigrid", "--twin", "x"], "twin must be left out to compare"),
     "evaluate nothing": (["evaluate", "atlantis", "--rollouts", "1"], "checkpoint must be one of .* got 'atlantis'"),
 }
 

@@ -1,4 +1,4 @@
-"""The `wm-gym` command: dream, record, train, evaluate.
+"""The `wm-gym` command: dream, play, record, train, evaluate.
 
 Bad input is one line on stderr and exit status 2. This is the only module of the package that prints.
 """
@@ -8,25 +8,33 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import gymnasium as gym
 import tyro
 from tyro.conf import Positional, arg, subcommand
 
 from wm_gym.dream import DreamConfig, DreamReport, dream
-from wm_gym.evaluation.config import FidelityConfig
+from wm_gym.evaluation.config import FidelityConfig, FollowingConfig
 from wm_gym.evaluation.rollouts import load_policy
 from wm_gym.evaluation.states import ReaderError
+from wm_gym.play.config import PlayConfig
+
+T = TypeVar("T", FidelityConfig, FollowingConfig)
 
 DESCRIPTION = """A learned world model behind the Gymnasium API.
 
   wm-gym dream minigrid                                   # look: dream.gif, and a strip over the real twin
   wm-gym dream minigrid --actions "turn left,move forward,pick up"
+  wm-gym play minigrid                                    # a window: F1 shows the keys
+  wm-gym play minigrid --browser                          # the same on a web page, for machines without a screen
+  wm-gym play minigrid --script "turn left,move forward * 3,undo" --record play.gif
   wm-gym record --env envs:real/MiniGrid-v0 --policy policies.minigrid:mixed --episodes 100 --output data/minigrid
   wm-gym train --help                                     # autoencoder, then world-model
   wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
+  wm-gym evaluate minigrid --worlds minigrid              # with action following; so do checkpoints of several worlds
 
 The real twins (envs/) and policies (policies/) are found in the folder that the command runs in: a checkout."""
 
@@ -46,6 +54,39 @@ class Dream(DreamConfig):
         for path in report.paths:
             print(path)
         print(f"median step {report.latency:.0f} ms")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play(PlayConfig):
+    """Play a world with keys and texts: undo, bookmarks, the real twin beside the dream, films and recordings."""
+
+    world: Positional[Annotated[str | None, arg(metavar="WORLD")]] = None
+    browser: Annotated[bool, arg(help="play on a web page that this command serves, in place of a window")] = False
+    host: Annotated[str, arg(help="address that the page is served at")] = "127.0.0.1"
+    port: Annotated[int, arg(help="port that it is served at; 0 takes any")] = 8000
+    token: Annotated[
+        str | None, arg(help="secret that a page must know; by default a new one where other machines reach the host")
+    ] = None
+
+    def run(self) -> None:
+        """Play and say what came of it."""
+        if self.browser:
+            self._serve()
+            return
+        from wm_gym.play.game import play
+
+        report = play(self)
+        returns = ", ".join(f"{panel.name} reward {panel.total:g}" for panel in report.scene.panels)
+        print(f"{report.scene.step} steps, {returns}", *report.files, sep="\n")
+
+    def _serve(self) -> None:
+        """Serve pages until Ctrl-C and say what was written."""
+        from wm_gym.play.browser.config import BrowserConfig
+        from wm_gym.play.browser.server import play_in_browser
+
+        browser = BrowserConfig(host=self.host, port=self.port, token=self.token)
+        for file in play_in_browser(self, browser, say=partial(print, flush=True)):
+            print(file)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,41 +150,29 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(FidelityConfig):
-    """Measure a checkpoint against its real twin on held-out layouts: a table, and files where you ask for them."""
+class Evaluate(FidelityConfig, FollowingConfig):
+    """Measure a checkpoint against its real twins on held-out starts: a table, and files where you ask for them.
+
+    A checkpoint of several worlds, or `--worlds`, gives one table by world, with action following.
+    """
 
     checkpoint: Positional[Annotated[str, arg(metavar="CHECKPOINT")]] = "minigrid"
+    worlds: Annotated[str | None, arg(help="which worlds, separated by commas; by default all")] = None
     json: Annotated[Path | None, arg(help="write the numbers here")] = None
     plot: Annotated[Path | None, arg(help="draw them here (PNG); by default beside the JSON")] = None
 
     def run(self) -> None:
         """Measure, print the table, write what was asked for."""
-        from wm_gym.evaluation.fidelity import evaluate_fidelity
+        from wm_gym.evaluation.outcome import Files, evaluate
 
-        plot = self.plot or (self.json and self.json.with_suffix(".png"))
-        if plot:
-            from wm_gym.evaluation.plots import (
-                plot_failures,
-                plot_fidelity,
-            )  # before the work: matplotlib may be missing
-        for path in (self.json, plot):  # a folder that cannot be made shall not cost the work
-            if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-        values = {field.name: getattr(self, field.name) for field in fields(FidelityConfig)}
-        report = evaluate_fidelity(FidelityConfig(**values))
-        print(report.table())
-        if self.json:
-            report.save(self.json)
-            print(self.json)
-        if plot:
-            failures = plot.with_name(f"{plot.stem}_failures.png")
-            plot_fidelity(report, plot)
-            plot_failures(report, failures)
-            print(plot, failures, sep="\n")
+        files = Files(json=self.json, plot=self.plot)
+        outcome = evaluate(_part(self, FidelityConfig), _part(self, FollowingConfig), self.worlds, files)
+        print(outcome.table, *outcome.paths, sep="\n")
 
 
 Command = (
     Annotated[Dream, subcommand("dream")]
+    | Annotated[Play, subcommand("play")]
     | Annotated[Record, subcommand("record")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
@@ -190,8 +219,15 @@ def _outcome(report: DreamReport) -> str:
     steps = len(report.shots) - 1
     line = f"{steps} steps, dreamed reward {report.returns[0]:g}"
     if not report.missing_twin:
-        line += f", real reward {report.returns[1]:g}, the true state on {report.num_same} of {steps} dreamed frames"
+        line += f", real reward {report.returns[1]:g}"
+    if report.has_states:
+        line += f", the true state on {report.num_same} of {steps} dreamed frames"
     return line
+
+
+def _part(command: Any, config: type[T]) -> T:
+    """The options of a command that are those of one of its configs."""
+    return config(**{field.name: getattr(command, field.name) for field in fields(config)})
 
 
 def _make_env(name: str, arguments: dict[str, Any]) -> gym.Env[Any, Any]:

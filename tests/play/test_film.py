@@ -1,0 +1,49 @@
+"""Films: what can be filmed, and what is told where something is missing."""
+
+import importlib.util
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+from wm_gym.play.film import Film
+
+HAS_FFMPEG = importlib.util.find_spec("imageio_ffmpeg") is not None
+
+
+def test_a_film_is_made_with_its_folder(tmp_path: Path) -> None:
+    film = Film(tmp_path / "new" / "a.GIF", 10.0)
+    for grey in (0, 100, 200):
+        film.add(np.full((6, 8, 3), grey, np.uint8))
+    film.close()
+    film.close()
+    assert imageio.imread(film.path, extension=".gif")[:, 0, 0, 0].tolist() == [0, 100, 200]
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a film must end in \.gif or \.mp4, got .*a\.avi"):
+        Film(tmp_path / "a.avi", 10.0)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        Film(tmp_path / "file" / "a.gif", 10.0)
+
+
+@pytest.mark.skipif(HAS_FFMPEG, reason="ffmpeg is installed")
+def test_an_mp4_without_ffmpeg_is_told_and_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r'ffmpeg plugin, got none; run: pip install "imageio\[ffmpeg\]"'):
+        Film(tmp_path / "a.mp4", 10.0)
+    assert not (tmp_path / "a.mp4").exists()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the plugin leaves its pipes open
+@pytest.mark.skipif(not HAS_FFMPEG, reason="ffmpeg is missing")
+def test_an_mp4_is_padded_to_even_sides(tmp_path: Path) -> None:
+    film = Film(tmp_path / "a.mp4", 10.0)
+    for grey in (0, 100, 200):
+        film.add(np.full((33, 65, 3), grey, np.uint8))
+    film.close()
+    assert imageio.imread(film.path, plugin="FFMPEG").shape == (3, 34, 66, 3)

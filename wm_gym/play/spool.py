@@ -1,0 +1,53 @@
+"""Frames that were shown, in a temporary file: history holds a few numbers a step in memory, not pictures."""
+
+import tempfile
+import threading
+import weakref
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+Chunk = UInt8[np.ndarray, "time height width 3"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a chunk lies in its spool, in bytes."""
+
+    offset: int
+    size: int
+
+
+class Spool:
+    """Chunks of one shape, compressed without loss; the file goes with the object. Threads may share it.
+
+    Args:
+        chunk_shape: (time, height, width, 3).
+    """
+
+    def __init__(self, chunk_shape: tuple[int, ...]) -> None:
+        self._shape = chunk_shape
+        self._file = tempfile.TemporaryFile(prefix="wm-gym-play-")
+        self._lock = threading.Lock()
+        weakref.finalize(self, self._file.close)
+
+    def append(self, chunk: Chunk) -> Span:
+        """Keep a chunk.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        data = zlib.compress(chunk.tobytes(), level=1)
+        with self._lock:
+            offset = self._file.seek(0, 2)
+            self._file.write(data)
+        return Span(offset, len(data))
+
+    def read(self, span: Span) -> Chunk:
+        """The chunk that was kept there, in memory of its own."""
+        with self._lock:
+            self._file.seek(span.offset)
+            data = self._file.read(span.size)
+        return np.frombuffer(zlib.decompress(data), np.uint8).reshape(self._shape).copy()

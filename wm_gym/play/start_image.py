@@ -1,0 +1,30 @@
+"""A picture from anywhere, made into the first frame of a world."""
+
+import os
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+Frame = UInt8[np.ndarray, "height width 3"]
+
+
+def read_start_image(path: str | os.PathLike[str], frame_size: tuple[int, int]) -> Frame:
+    """Read an image file, cut its middle to the shape of a frame and resize it.
+
+    Args:
+        path: the file.
+        frame_size: (height, width) in pixels.
+
+    Raises:
+        ValueError: it is no image, or a broken one.
+    """
+    height, width = frame_size
+    try:
+        with Image.open(path) as image:
+            picture = ImageOps.exif_transpose(image).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"image must be a picture that can be read, got {path} ({error})") from error
+    larger = picture.width >= width and picture.height >= height
+    method = Image.Resampling.BOX if larger else Image.Resampling.NEAREST
+    return np.array(ImageOps.fit(picture, (width, height), method))
