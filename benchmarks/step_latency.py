@@ -26,7 +26,7 @@ from wm_gym.evaluation.provenance import machine
 from wm_gym.world_model import WorldModel
 
 RESULTS = Path(__file__).parent / "results" / "step_latency.json"
-ENV = "wm_gym:wm_gym/MiniGrid-v0"
+ENV = "wm_gym:wm_gym/World-v0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,8 @@ def plain_case(model: WorldModel, texts: Sequence[str], *, batch: int, num_denoi
         actions = torch.stack([model.encode_actions([next(spoken)] * batch) for _ in range(rounds)], dim=1)
         latent_state = model.transition(observations, actions)[:, -1]
         noise = torch.randn_like(latents[-1])
-        drawn, _ = sample_chunk(model.decoder, cache, latents[-1][:, -1], latent_state, noise, sigmas)
+        past = torch.cat(latents, dim=1)[:, -model.decoder.config.past_frames :]
+        drawn, _ = sample_chunk(model.decoder, cache, past, latent_state, noise, sigmas)
         chunk = model.autoencoder.decode(drawn)
         model.heads(latent_state, model.encoder(model.autoencoder.encode(chunk)))
         history.append(chunk)
@@ -159,15 +160,23 @@ def plain_case(model: WorldModel, texts: Sequence[str], *, batch: int, num_denoi
 
 
 def start_frames(model: WorldModel, batch: int) -> Tensor:
-    """Returns start observations of the checkpoint, in turn."""
-    return model.starts[torch.arange(batch) % len(model.starts)].to(model.device)
+    """Returns start observations of the checkpoint's first world, in turn."""
+    starts = model.starts[first_world(model)]
+    return starts[torch.arange(batch) % len(starts)].to(model.device)
+
+
+def first_world(model: WorldModel) -> str:
+    """Returns the world that is timed; all of a checkpoint cost the same."""
+    return next(iter(model.card.worlds))
 
 
 def build_cases(model: WorldModel, config: StepLatencyConfig) -> list[Case]:
     """Builds everything that is timed: the env first, then the model, then the references."""
-    texts = [phrase for phrases in model.card.action_phrases.values() for phrase in phrases]
+    texts = [phrase for phrases in model.card.worlds[first_world(model)].action_phrases.values() for phrase in phrases]
     own = model.card.num_denoising_steps
-    env = gym.make(ENV, checkpoint=config.checkpoint, device=config.device, disable_env_checker=True)
+    env = gym.make(
+        ENV, world=first_world(model), checkpoint=config.checkpoint, device=config.device, disable_env_checker=True
+    )
     cases = [env_case(env, texts, "env.step", own)]
     for batch in config.batches:
         for steps in sorted({own, *config.denoising_steps}):

@@ -18,10 +18,11 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 FALLBACK_TORCH = "torch==2.13.0"  # offline mirrors keep a CPU build under this plain version
 
 
-def prepare(extra: str, folder: Path) -> Path:
+def prepare(extra: str, folder: Path, bare: tuple[str, ...] = ()) -> Path:
     """Makes or reuses the virtual environment `folder` with `wm-gym[extra]`, editable, and returns its Python.
 
-    A second call with the same `pyproject.toml` installs nothing and needs no network.
+    Packages in `bare` are installed without their own requirements, which contradict the project's. A second call with
+    the same `pyproject.toml` installs nothing and needs no network.
 
     Raises:
         SystemExit: this Python is too old or cannot make environments, or pip failed.
@@ -37,6 +38,8 @@ def prepare(extra: str, folder: Path) -> Path:
     if subprocess.call([python, "-c", "import torch"], stderr=subprocess.DEVNULL):
         install(python, *torch_requirement())
     install(python, "--editable", f"{ROOT}[{extra}]")
+    if bare:
+        install(python, "--no-deps", *bare)
     stamp.write_text(fingerprint())
     return python
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import wm_gym
+from wm_gym.checkpoint import read_card, shipped_names
+from wm_gym.worlds import WORLDS
 from wm_gym.wrappers import DiscreteActions, LastFrame
 
 TEXT, DISCRETE = "wm_gym/MiniGrid-v0", "wm_gym/MiniGridDiscrete-v0"
@@ -66,3 +68,8 @@ def test_play_finds_keys_and_a_noop_inside_the_space(id: str) -> None:
 def test_unknown_world_is_a_clear_error() -> None:
     with pytest.raises(ValueError, match="world must be one of minigrid, got 'pong'"):
         gym.make(TEXT, world="pong")
+
+
+def test_shipped_worlds_are_those_of_shipped_checkpoints() -> None:
+    shipped = {world for name in shipped_names() for world in read_card(name).worlds}
+    assert shipped == {name for name, world in WORLDS.items() if world.is_shipped}
