@@ -1,7 +1,7 @@
 """World steps a second: the native vector env by number of worlds, and as many single envs stepped in turn.
 
-The single envs are Gymnasium's `SyncVectorEnv`, what `make_vec` gives where a project has no vector env. Both run in
-the same process, in turns, with the same texts, seeds and time limit; episodes that end begin anew within the steps.
+The single envs are Gymnasium's `SyncVectorEnv`, what `make_vec` gives where a project has no vector env. Both run
+in the same process, in turns, with the same texts, seeds and time limit; episodes that end begin anew within the steps.
 
     python -m benchmarks.vector_throughput --checkpoint minigrid
 """

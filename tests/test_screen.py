@@ -60,3 +60,14 @@ def test_no_display_is_told() -> None:
 def test_no_pygame_is_told() -> None:
     error = run_python("import sys; sys.modules['pygame'] = None; import wm_gym.screen")
     assert error.endswith('DependencyNotInstalled: a window needs pygame; run: pip install "wm-gym[play]"')
+
+
+def test_a_window_that_another_screen_closed_opens_again() -> None:
+    first, second = Screen("first", 100.0), Screen("second", 100.0)
+    first.show(CHUNK)
+    second.show(CHUNK)
+    first.close()
+    second.show(CHUNK)
+    np.testing.assert_array_equal(pixels(), CHUNK[-1].repeat(32, axis=0).repeat(32, axis=1))
+    second.close()
+    assert not pygame.display.get_init()

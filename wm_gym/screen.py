@@ -87,7 +87,7 @@ def draw_frame(target: pygame.Surface, frame: Frame, area: pygame.Rect) -> pygam
 
 
 class Screen:
-    """The window of one env: shows its chunks at their pace.
+    """The window of one env: shows its chunks at their pace. pygame has one window a process, which screens share.
 
     Args:
         title: of the window.
@@ -122,7 +122,10 @@ class Screen:
             pygame.display.quit()
 
     def _open(self, frame_size: Any) -> pygame.Surface:
-        if self._surface is None:
+        """The surface of the window, which opens again where another screen closed it."""
+        surface = None if self._surface is None else pygame.display.get_surface()
+        if surface is None:
             scale = natural_scale((frame_size[0], frame_size[1]))
-            self._surface = open_window(self._title, (scale * frame_size[1], scale * frame_size[0]))
-        return pygame.display.get_surface() or self._surface
+            surface = open_window(self._title, (scale * frame_size[1], scale * frame_size[0]))
+        self._surface = surface
+        return surface

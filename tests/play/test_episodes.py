@@ -73,3 +73,17 @@ def test_a_folder_of_something_else_is_refused_before_the_play(tmp_path: Path) -
     (tmp_path / "dream" / "manifest.json").write_text("{}")
     with pytest.raises(DatasetError, match=r"manifest\.json"):
         EpisodeFolder(tmp_path, Stage(SavedLedger()))
+
+
+def test_a_folder_of_another_twin_is_refused_when_the_twin_comes(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "manifest.json").write_text("{}")
+    stage = Stage(SavedLedger(), twin=TwinMaker(make=Ledger), on_twin=lambda track: episodes.prepare(track))
+    episodes = EpisodeFolder(tmp_path, stage)
+    session = Session(stage, on_leave=episodes.save)
+    session.apply(Request("act", "good"))
+    with pytest.raises(DatasetError, match=r"manifest\.json"):
+        session.apply(Request("view", "both"))
+    session.close()
+    episodes.close()
+    assert episodes.num_saved == {"dream": 1}

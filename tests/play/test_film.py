@@ -37,6 +37,10 @@ def test_an_mp4_without_ffmpeg_is_told_and_leaves_no_file(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match=r'ffmpeg plugin, got none; run: pip install "imageio\[ffmpeg\]"'):
         Film(tmp_path / "a.mp4", 10.0)
     assert not (tmp_path / "a.mp4").exists()
+    (tmp_path / "mine.mp4").write_text("precious")
+    with pytest.raises(ValueError, match="ffmpeg"):
+        Film(tmp_path / "mine.mp4", 10.0)
+    assert (tmp_path / "mine.mp4").read_text() == "precious"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the plugin leaves its pipes open

@@ -62,6 +62,15 @@ def test_the_twin_plays_along(tmp_path: Path) -> None:
     assert Dataset.open(tmp_path / "real")[0].info.keys() == {"layout"}
 
 
+def test_episodes_of_another_twin_are_refused_before_a_step(tmp_path: Path) -> None:
+    pytest.importorskip("minigrid")
+    options: dict[str, Any] = {"world": "minigrid", "view": "both", "script": "turn left", "episodes": tmp_path}
+    play(PlayConfig(**options))
+    with pytest.raises(ValueError, match="must fit the recording, but there env_arguments is"):
+        play(PlayConfig(**options, twin_arguments='{"layout": "empty"}'))
+    assert len(Dataset.open(tmp_path / "dream")) == 1
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "world": ({"world": "atlantis"}, "atlantis"),
     "script": ({"script": "undo it"}, "script must have a number after 'undo'"),
@@ -85,6 +94,7 @@ def test_what_is_bad_is_told(checkpoint: Path, case: str) -> None:
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"undo_megabytes": 0}, "undo_megabytes must be at least 1, got 0"),
         ({"drive": True}, "drive must have a policy, got none"),
+        ({"drive": True, "policy": "a:b", "script": "a"}, "drive must stand without script"),
         ({"replay": Path("x"), "policy": "a:b"}, "replay must stand without image, twin and policy"),
     ],
 )

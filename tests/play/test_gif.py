@@ -1,5 +1,7 @@
 """The growing GIF reads back as what was written, also when nobody finished it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +73,27 @@ def test_many_colours_stay_close(tmp_path: Path) -> None:
     writer.add(np.ascontiguousarray(shot))
     writer.close()
     assert np.abs(read(tmp_path / "a.gif")[0].astype(int) - shot).max() <= 16
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit for files")
+def test_on_a_full_disk_the_film_ends_whole(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from wm_gym.play.gif import GifWriter
+noise = np.random.default_rng(0).integers(0, 256, (5, 30, 30, 3), dtype=np.uint8)
+writer = GifWriter(Path(sys.argv[1]), 10.0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))
+try:
+    for picture in noise:
+        writer.add(picture)
+except OSError:
+    writer.close()
+    print("told")
+"""
+    path = tmp_path / "a.gif"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("told\n", "")
+    assert 1 <= len(read(path)) < 5
+    assert path.read_bytes()[-1:] == b"\x3b"

@@ -1,5 +1,6 @@
 """Pictures: frames as whole squares, numbers that can be hidden, help, and no display needed."""
 
+import math
 import os
 import subprocess
 import sys
@@ -78,6 +79,12 @@ def test_any_size_can_be_painted(size: tuple[int, int]) -> None:
     shown = scene(2, action="a very long text " * 12, message="a long message " * 30)
     overlay = Overlay(line="typing " * 30, help=(("key", "meaning"),) * 40)
     assert paint(shown, overlay, size=size).shape == (size[1], size[0], 3)
+
+
+def test_an_uncertainty_that_is_no_number_is_left_out() -> None:
+    np.testing.assert_array_equal(
+        paint(scene(uncertainty=math.nan), Overlay()), paint(scene(uncertainty=None), Overlay())
+    )
 
 
 def test_numbers_as_an_action_are_spelled() -> None:

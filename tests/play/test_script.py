@@ -15,6 +15,7 @@ from wm_gym.play.script import parse_script, run_script
         ("move forward * 3", [Request("act", "move forward")] * 3),
         ("2 * 3", [Request("act", "2")] * 3),
         ("a * b", [Request("act", "a * b")]),
+        ("a * ²", [Request("act", "a * ²")]),
         ("undo", [Request("undo")]),
         ("undo 20", [Request("undo", count=20)]),
         ("redo all", [Request("redo", count=ALL_STEPS)]),
@@ -36,9 +37,15 @@ def test_a_word(word: str, requests: list[Request]) -> None:
     assert parse_script(word) == requests
 
 
-@pytest.mark.parametrize("word", ["undo it", "bookmark", "branch one", "reset -1", "undo 0 times"])
+@pytest.mark.parametrize("word", ["undo it", "bookmark", "branch one", "reset -1", "undo 0 times", "undo ²"])
 def test_a_number_that_is_none_is_refused(word: str) -> None:
     with pytest.raises(ValueError, match=f"script must have a number after '{word.split()[0]}', got '{word}'"):
+        parse_script(word)
+
+
+@pytest.mark.parametrize("word", ["a * 99999999999", "drive 99999999999"])
+def test_a_word_that_repeats_for_ever_is_refused(word: str) -> None:
+    with pytest.raises(ValueError, match="script must repeat a word at most 1000000 times, got"):
         parse_script(word)
 
 

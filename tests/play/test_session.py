@@ -282,3 +282,44 @@ def test_history_is_freed_with_its_episode(make_session: MakeSession) -> None:
     start = weakref.ref(session.now.start)
     session.apply(Request("reset"))
     assert start() is None
+
+
+@pytest.mark.parametrize("answer", [3, None, ["a", "b"], np.zeros((1, 2))], ids=repr)
+def test_a_policy_that_answers_with_no_action_is_told(answer: object) -> None:
+    pilot = Pilot(name="odd", factory=lambda env, rng: lambda chunk: answer, needs_twin=False)
+    scene = Session(Stage(SavedLedger()), pilot=pilot).attempt(Request("drive"))
+    assert (scene.failed, scene.step) == (True, 0)
+    assert scene.message.startswith("policy must answer with a text or a row of numbers, got")
+
+
+def test_a_name_that_is_no_text_can_be_shown(make_session: MakeSession) -> None:
+    message = make_session().attempt(Request("start", "/nowhere/\udcff.png")).message
+    assert "/nowhere/?.png" in message
+    message.encode()
+
+
+def test_the_twin_is_closed_with_the_stage_or_when_it_is_refused() -> None:
+    closed: list[str] = []
+
+    class Fragile(Ledger):
+        """A twin that must be closed."""
+
+        def close(self) -> None:
+            closed.append("twin")
+
+    class Dream(SavedLedger):
+        """A dream that others use too."""
+
+        def close(self) -> None:
+            closed.append("dream")
+
+    def refuse(track: object) -> None:
+        raise ValueError("no room")
+
+    refusing = Session(Stage(Dream(), twin=TwinMaker(make=Fragile), on_twin=refuse))
+    assert refusing.attempt(Request("view")).message == "no room"
+    assert (closed, len(refusing.stage.tracks)) == (["twin"], 1)
+    stage = Stage(Dream(), twin=TwinMaker(make=Fragile))
+    Session(stage).apply(Request("view"))
+    stage.close()
+    assert closed == ["twin", "twin"]

@@ -1,8 +1,11 @@
 """The spool gives back what it was given, and leaves nothing behind."""
 
+import subprocess
+import sys
 import weakref
 
 import numpy as np
+import pytest
 
 from wm_gym.play.spool import Spool
 
@@ -30,3 +33,25 @@ def test_the_file_is_closed_with_the_spool() -> None:
     weakref.finalize(spool._file, closed.append, True)
     del spool
     assert closed == [True]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit for files")
+def test_a_full_disk_is_told_and_what_was_kept_can_be_read() -> None:
+    code = """
+import resource
+import numpy as np
+from wm_gym.play.spool import Spool
+noise = np.random.default_rng(0).integers(0, 256, (1, 30, 30, 3), dtype=np.uint8)
+spool = Spool(noise.shape)
+kept = spool.append(noise)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.RLIM_INFINITY))
+try:
+    spool.append(noise)
+except OSError:
+    assert (spool.read(kept) == noise).all()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert (spool.read(spool.append(noise)) == noise).all()
+    print("told")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("told\n", "")

@@ -37,3 +37,14 @@ def test_a_broken_picture_is_told(tmp_path: Path) -> None:
     for name in ("cut.png", "text.png", "missing.png", "."):
         with pytest.raises(ValueError, match="image must be a picture that can be read, got .*"):
             read_start_image(tmp_path / name, (8, 8))
+
+
+def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 100 * 256, np.uint16)).save(tmp_path / "deep.png")
+    assert (read_start_image(tmp_path / "deep.png", (4, 4)) == 100).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_is_black(tmp_path: Path, mode: str) -> None:
+    Image.new("RGBA", (4, 4), (255, 255, 255, 0)).convert(mode).save(tmp_path / "clear.png")
+    assert (read_start_image(tmp_path / "clear.png", (4, 4)) == 0).all()

@@ -348,3 +348,62 @@ def test_random_play_breaks_nothing(make_window: MakeWindow) -> None:
     window.close()
     assert tally.num_acts > 10
     assert tally.most_waiting <= 2
+
+
+def test_a_policy_that_fails_stops_the_clock(make_window: MakeWindow) -> None:
+    def tired(chunk: object) -> str:
+        raise RuntimeError("tired")
+
+    pilot = Pilot(name="sleepy", factory=lambda env, rng: tired, needs_twin=False)
+    window = make_window(pilot="sleepy", pilot_itself=pilot)
+
+    def player() -> None:
+        tap(pygame.K_F8)
+        told(window, "policy sleepy must play the dream, got RuntimeError('tired')")
+        time.sleep(0.2)
+        assert window.scene.step == 0
+        assert "tired" in window.scene.message
+
+    play(window, player)
+
+
+@pytest.mark.parametrize("event", [pygame.JOYDEVICEREMOVED, pygame.WINDOWFOCUSLOST])
+def test_hands_that_are_gone_let_go(make_window: MakeWindow, event: int) -> None:
+    window = make_window()
+
+    def player() -> None:
+        pygame.event.post(pygame.Event(pygame.JOYHATMOTION, value=(-1, 0)))
+        until(lambda: window.scene.step >= 5)
+        pygame.event.post(pygame.Event(event))
+        time.sleep(0.2)
+        until(lambda: window.worker.idle)
+        step = window.scene.step
+        time.sleep(0.3)
+        assert window.scene.step == step
+
+    play(window, player)
+
+
+def test_a_film_that_fills_the_disk_ends_and_play_goes_on(
+    make_window: MakeWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.chdir(tmp_path)
+    window = make_window()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def player() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+        try:
+            tap(pygame.K_F10)
+            told(window, "ends here, got [Errno 27] File too large")
+            tap(pygame.K_LEFT)
+            shown(window, "good", 1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        tap(pygame.K_F10)
+        tap(pygame.K_LEFT)
+        shown(window, "good", 2)
+
+    play(window, player)
+    assert any(path.stat().st_size > 4000 for path in tmp_path.glob("play-*.gif"))

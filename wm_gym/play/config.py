@@ -59,6 +59,8 @@ class PlayConfig:
             raise ValueError(f"undo_megabytes must be at least 1, got {self.undo_megabytes}")
         if self.drive and self.policy is None:
             raise ValueError("drive must have a policy, got none; name one with --policy")
+        if self.drive and self.script is not None:
+            raise ValueError("drive must stand without script, got both; write 'drive 100' in the script")
         if self.replay is not None and (self.image or self.twin or self.policy):
             raise ValueError("replay must stand without image, twin and policy, got one of them; leave it out")
 

@@ -29,7 +29,7 @@ class EpisodeFolder:
         stage: whose moments they are.
 
     Raises:
-        DatasetError: the dream's dataset cannot be written there.
+        DatasetError: the dream's dataset cannot be written there. `prepare` says it of the twin's.
     """
 
     def __init__(self, folder: Path, stage: Stage) -> None:
@@ -37,7 +37,16 @@ class EpisodeFolder:
         self._folder = folder
         self._stage = stage
         self._writers: dict[str, DatasetWriter] = {}
-        self._writer(stage.tracks[0])  # what cannot be written shall say so before the play
+        self.prepare(stage.tracks[0])
+
+    def prepare(self, track: Track) -> None:
+        """Open the dataset of an env: what cannot be written shall say so before the play.
+
+        Raises:
+            DatasetError: the folder holds other episodes, or cannot be written.
+        """
+        if track.name not in self._writers:
+            self._writers[track.name] = DatasetWriter.open(self._folder / track.name, _manifest(track))
 
     def save(self, moment: Moment) -> None:
         """Save the line of play that led to `moment`.
@@ -46,18 +55,14 @@ class EpisodeFolder:
             DatasetError: the disk is full. What was saved before stays.
         """
         for track in self._stage.tracks[: len(moment.outcomes)]:
-            self._writer(track).append(to_episode(moment, track))
+            self.prepare(track)
+            self._writers[track.name].append(to_episode(moment, track))
             self.num_saved[track.name] = self.num_saved.get(track.name, 0) + 1
 
     def close(self) -> None:
         """End the writing; twice is fine."""
         for writer in self._writers.values():
             writer.close()
-
-    def _writer(self, track: Track) -> DatasetWriter:
-        if track.name not in self._writers:
-            self._writers[track.name] = DatasetWriter.open(self._folder / track.name, _manifest(track))
-        return self._writers[track.name]
 
 
 def to_episode(moment: Moment, track: Track) -> Episode:

@@ -61,13 +61,15 @@ class Mp4Writer:
     """H.264 through imageio's ffmpeg plugin; sides are padded to even numbers, which the codec wants."""
 
     def __init__(self, path: Path, frames_per_second: float) -> None:
+        existed = path.exists()
         path.touch()  # a folder that cannot be written shall say so itself
         try:
             self._writer: Any = imageio.get_writer(
                 path, format="FFMPEG", mode="I", fps=frames_per_second, macro_block_size=2
             )
         except (ImportError, ValueError, RuntimeError) as error:
-            path.unlink()
+            if not existed:
+                path.unlink()
             rule = "an MP4 needs imageio's ffmpeg plugin"
             raise ValueError(f'{rule}, got none; run: pip install "imageio[ffmpeg]", or film a .gif') from error
 

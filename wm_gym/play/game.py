@@ -78,7 +78,13 @@ class _Game:
         self._env = WorldModelEnv(world=config.world, checkpoint=config.checkpoint, device=config.device)
         stack.callback(self._env.close)
         recording = None if config.replay is None else Dataset.open(config.replay)
-        self._stage = Stage(self._env, twin=self._twin(recording), undo_bytes=config.undo_megabytes * 2**20)
+        self._stage = Stage(
+            self._env,
+            twin=self._twin(recording),
+            undo_bytes=config.undo_megabytes * 2**20,
+            on_twin=lambda track: None if self._folder is None else self._folder.prepare(track),
+        )
+        stack.callback(self._stage.close)
         self._pilot = self._load_pilot()
         self._folder = None if config.episodes is None else EpisodeFolder(config.episodes, self._stage)
         self.camera = None if config.record is None else self._make_camera(config.record)

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from wm_gym.play.append_whole import append_whole
+
 Picture = UInt8[np.ndarray, "height width 3"]
 
 _FOREVER = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
@@ -30,7 +32,7 @@ class GifWriter:
     """
 
     def __init__(self, path: Path, frames_per_second: float) -> None:
-        self._file = path.open("wb")
+        self._file = path.open("wb", buffering=0)
         self._delay = max(2, round(100 / frames_per_second))  # players take 1 for "as slow as you like"
         self._last: Picture | None = None
 
@@ -38,24 +40,27 @@ class GifWriter:
         """Write the next picture.
 
         Raises:
-            OSError: the disk is full.
+            OSError: the disk is full. The film stays as it was.
         """
         top, bottom, left, right = _changed(self._last, picture)
-        if self._last is None:
-            size = struct.pack("<HH", picture.shape[1], picture.shape[0])
-            self._file.write(b"GIF89a" + size + b"\x70\x00\x00" + _FOREVER)
         palette, data = _encode(picture[top:bottom, left:right])
         depth = (len(palette) // 3).bit_length() - 2  # a palette has 2 ** (depth + 1) colours
-        self._file.write(b"\x21\xf9\x04\x04" + struct.pack("<H", self._delay) + b"\x00\x00")
-        self._file.write(b"\x2c" + struct.pack("<HHHH", left, top, right - left, bottom - top) + bytes([0x80 | depth]))
-        self._file.write(palette + data)
+        size = struct.pack("<HH", picture.shape[1], picture.shape[0])
+        head = b"GIF89a" + size + b"\x70\x00\x00" + _FOREVER if self._last is None else b""
+        control = b"\x21\xf9\x04\x04" + struct.pack("<H", self._delay) + b"\x00\x00"
+        place = b"\x2c" + struct.pack("<HHHH", left, top, right - left, bottom - top) + bytes([0x80 | depth])
+        append_whole(self._file, head + control + place + palette + data)
         self._last = picture
 
     def close(self) -> None:
-        """Finish the file; twice is fine."""
+        """Finish the file; twice is fine.
+
+        Raises:
+            OSError: the disk is full. It plays all the same.
+        """
         if not self._file.closed:
-            self._file.write(_TRAILER)
-            self._file.close()
+            with self._file:
+                append_whole(self._file, _TRAILER)
 
 
 def _changed(before: Picture | None, picture: Picture) -> tuple[int, int, int, int]:

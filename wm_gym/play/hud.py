@@ -1,5 +1,7 @@
 """The numbers below the frames: what was said, what it gave, how sure the model is, who moves and how fast."""
 
+import math
+
 from wm_gym.play.overlay import Overlay
 from wm_gym.play.pen import ACCENT, ALARM, FAINT, GOOD, PAPER, Ink, Pen
 from wm_gym.play.scene import Panel, Scene, spell
@@ -8,6 +10,7 @@ from wm_gym.screen import pygame
 NUM_LINES = 6
 MARGIN = 8  # pixels
 FULL_UNCERTAINTY = 1.0  # the bar's end: latents lie in [-1, 1]
+FIRST_THOUGHT = 0.5  # seconds after which the player is told that the model is at it
 _BAR_WIDTH = 0.3  # of the picture
 
 
@@ -61,11 +64,8 @@ def _pace(scene: Scene, overlay: Overlay) -> str:
     return "   ".join(part for part in parts if part)
 
 
-FIRST_THOUGHT = 0.5  # seconds after which the player is told that the model is at it
-
-
 def _paint_uncertainty(target: pygame.Surface, value: float | None, line: pygame.Rect, pen: Pen) -> None:
-    if value is None:
+    if value is None or math.isnan(value):  # a checkpoint whose training broke gives NaN
         return
     label = "uncertainty"
     pen.write(target, label, FAINT, line)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from wm_gym.keys import key_codes
-from wm_gym.play.request import NUM_SLOTS, Request
+from wm_gym.play.request import ALL_STEPS, NUM_SLOTS, Request
 from wm_gym.screen import pygame
 
 WindowCommand: TypeAlias = Literal["help", "hud", "line", "pause", "pilot", "film", "full screen", "leave"]
@@ -68,7 +68,7 @@ BINDINGS = (
         meaning="back to the start",
         codes=(pygame.K_F7,),
         shift=True,
-        command=Request("undo", count=2**31),
+        command=Request("undo", count=ALL_STEPS),
     ),
     Binding(label="F8", meaning="policy on or off", codes=(pygame.K_F8,), command="pilot"),
     Binding(
@@ -140,4 +140,4 @@ def _slot(code: int, character: str) -> int:
             return code - first
     if code == pygame.K_KP_0:
         return 0
-    return int(character) if character.isdigit() else 0
+    return int(character) if character.isdecimal() else 0

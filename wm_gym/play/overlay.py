@@ -8,7 +8,7 @@ class Overlay:
     """The window's own part of a picture.
 
     Attributes:
-        mode: who moves the world: "waiting for you", "running", a policy's name.
+        mode: who moves the world: "waits for you", "time runs", who drives.
         steps_per_second: how fast steps came lately; 0 when none did.
         thinking_seconds: for how long the model has been at it; 0 when idle.
         filming: whether a film runs.

@@ -6,6 +6,8 @@ from wm_gym.play.request import ALL_STEPS, Request
 from wm_gym.play.scene import Scene
 from wm_gym.play.session import VIEWS, Session
 
+MOST_TIMES = 1_000_000  # that one word repeats
+
 
 def parse_script(script: str) -> list[Request]:
     """Read a script: words separated by commas, each a text for the world or one of these.
@@ -14,7 +16,7 @@ def parse_script(script: str) -> list[Request]:
     `drive 10` (the policy acts), `view both`; `say undo` says it to the world; `text * 3` three times.
 
     Raises:
-        ValueError: a command's number is none.
+        ValueError: a command's number is none, or a word repeats too often.
     """
     return [request for word in script.split(",") for request in _parse_word(word.strip())]
 
@@ -42,14 +44,25 @@ def _parse_word(word: str) -> list[Request]:
     if command == "start" and rest:
         return [Request("start", rest)]
     if command == "drive":
-        return [Request("drive")] * _number(word, rest or "1")
+        return _repeated(Request("drive"), word, _number(word, rest or "1"))
     if command == "view" and rest in ("", *VIEWS):
         return [Request("view", rest or None)]
     text = rest if command == "say" and rest else word
     stem, star, times = text.rpartition("*")
-    if star and times.strip().isdigit():
-        return [Request("act", stem.strip())] * int(times)
+    if star and times.strip().isdecimal():
+        return _repeated(Request("act", stem.strip()), word, int(times))
     return [Request("act", text)]
+
+
+def _repeated(request: Request, word: str, times: int) -> list[Request]:
+    """A request several times.
+
+    Raises:
+        ValueError: more often than anybody would wait for.
+    """
+    if times > MOST_TIMES:
+        raise ValueError(f"script must repeat a word at most {MOST_TIMES} times, got {word!r}")
+    return [request] * times
 
 
 def _number(word: str, text: str) -> int:
@@ -58,7 +71,7 @@ def _number(word: str, text: str) -> int:
     Raises:
         ValueError: it has none.
     """
-    if not text.isdigit():
+    if not text.isdecimal():
         raise ValueError(
             f"script must have a number after {word.split()[0]!r}, got {word!r}; 'say ...' makes it a text"
         )

@@ -83,7 +83,8 @@ class Session:
         try:
             return self.apply(request)
         except USER_ERRORS as error:
-            return self.scene(" ".join(str(error).split()), failed=True)
+            message = str(error).encode(errors="replace").decode()  # names of files may hold what no text can
+            return self.scene(" ".join(message.split()), failed=True)
 
     def scene(self, message: str = "", *, failed: bool = False) -> Scene:
         """What there is to see now, at rest."""
@@ -113,13 +114,13 @@ class Session:
         try:
             goes_on = self._policy is not None and self._policy[0] is self.now
             policy = self._policy[1] if self._policy and goes_on else self._pilot.factory(track.env, rng)
-            action = policy(self.now.chunk(index))
+            answer = policy(self.now.chunk(index))
         except Exception as error:  # anybody's code; scripted experts fit the twin only
             raise ValueError(
                 f"policy {self._pilot.name} must play the {track.name}, got {error!r}; "
                 "one that reads the simulator plays where the twin does: --view both"
             ) from error
-        scene = self._act(action if isinstance(action, str) else tuple(map(float, action)))
+        scene = self._act(_to_action(answer))
         self._policy = (self.now, policy)
         return replace(scene, driver=self._pilot.name)
 
@@ -208,6 +209,20 @@ class Session:
             message=message,
             failed=failed,
         )
+
+
+def _to_action(answer: Any) -> Action:
+    """What a policy answered, as an action.
+
+    Raises:
+        ValueError: it is no action.
+    """
+    if isinstance(answer, str):
+        return answer
+    try:
+        return tuple(map(float, answer))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"policy must answer with a text or a row of numbers, got {answer!r}") from error
 
 
 def _slot(value: Any) -> int:

@@ -5,9 +5,12 @@ import threading
 import weakref
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+
+from wm_gym.play.append_whole import append_whole
 
 Chunk = UInt8[np.ndarray, "time height width 3"]
 
@@ -29,7 +32,7 @@ class Spool:
 
     def __init__(self, chunk_shape: tuple[int, ...]) -> None:
         self._shape = chunk_shape
-        self._file = tempfile.TemporaryFile(prefix="wm-gym-play-")
+        self._file: Any = tempfile.TemporaryFile(prefix="wm-gym-play-", buffering=0)
         self._lock = threading.Lock()
         weakref.finalize(self, self._file.close)
 
@@ -41,8 +44,7 @@ class Spool:
         """
         data = zlib.compress(chunk.tobytes(), level=1)
         with self._lock:
-            offset = self._file.seek(0, 2)
-            self._file.write(data)
+            offset = append_whole(self._file, data)
         return Span(offset, len(data))
 
     def read(self, span: Span) -> Chunk:

@@ -40,12 +40,21 @@ class Stage:
         dream: the learned env, with `clone_state` and `restore_state`, its time limit off.
         twin: how to get its twin.
         undo_bytes: memory for the dream's kept states.
+        on_twin: called with the twin once it was made; what it raises keeps the twin out.
     """
 
-    def __init__(self, dream: Env, *, twin: TwinMaker | None = None, undo_bytes: int = 2**28) -> None:
+    def __init__(
+        self,
+        dream: Env,
+        *,
+        twin: TwinMaker | None = None,
+        undo_bytes: int = 2**28,
+        on_twin: Callable[[Track], None] = lambda track: None,
+    ) -> None:
         self.tracks = [Track(dream, index=0, name="dream", undo_bytes=undo_bytes)]
         self._twin = twin
         self._undo_bytes = undo_bytes
+        self._on_twin = on_twin
 
     @property
     def world(self) -> str:
@@ -127,6 +136,11 @@ class Stage:
         for track in self.tracks:
             track.kept.pinned = moments
 
+    def close(self) -> None:
+        """Close the twin, which was made here; the dream is its maker's."""
+        for track in self.tracks[1:]:
+            track.env.close()
+
     def _twin_track(self) -> Track:
         """The twin, made on first use.
 
@@ -137,8 +151,14 @@ class Stage:
             if self._twin is None:
                 raise ValueError(f"{self.world} has no twin here")
             env = self._twin.make()
-            self._check_twin(env)
-            self.tracks.append(Track(env, index=1, name=self._twin.name, undo_bytes=self._undo_bytes))
+            try:
+                self._check_twin(env)
+                track = Track(env, index=1, name=self._twin.name, undo_bytes=self._undo_bytes)
+                self._on_twin(track)
+            except BaseException:
+                env.close()
+                raise
+            self.tracks.append(track)
         return self.tracks[1]
 
     def _check_twin(self, env: Env) -> None:

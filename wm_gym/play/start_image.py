@@ -22,9 +22,19 @@ def read_start_image(path: str | os.PathLike[str], frame_size: tuple[int, int]) 
     height, width = frame_size
     try:
         with Image.open(path) as image:
-            picture = ImageOps.exif_transpose(image).convert("RGB")
+            picture = _flatten(ImageOps.exif_transpose(image))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"image must be a picture that can be read, got {path} ({error})") from error
     larger = picture.width >= width and picture.height >= height
     method = Image.Resampling.BOX if larger else Image.Resampling.NEAREST
     return np.array(ImageOps.fit(picture, (width, height), method))
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """The picture in RGB: 16 bits become 8, what is transparent is black."""
+    if image.mode.startswith("I;16"):
+        image = image.point(lambda value: value / 256, "L")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")

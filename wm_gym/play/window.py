@@ -112,7 +112,7 @@ class Window:
             self._press_key(event)
         elif event.type == pygame.KEYUP:
             self._hands.release(event.key)
-        elif event.type == pygame.WINDOWFOCUSLOST:
+        elif event.type in (pygame.WINDOWFOCUSLOST, pygame.JOYDEVICEREMOVED):
             self._hands.release_all()
         elif event.type == pygame.DROPFILE:
             self._worker.push(Request("start", event.file))
@@ -188,15 +188,24 @@ class Window:
     def _switch_film(self) -> None:
         """Begin a film in the working folder, or end the one that runs."""
         if self._camera is not None:
-            self._camera.close()
-            path, self._camera = self._camera.film.path, None
-            self._say(f"the film is {path}")
+            self._end_film(self._camera)
             return
         try:
             self._camera = Camera(new_film_path(Path.cwd()), self._config.frames_per_second)
-            self._camera.shoot(self._scene, self._overlay())
         except OSError as error:
             self._say(f"a film must have a file, got {error}", failed=True)
+        else:
+            self._film([self._scene])
+
+    def _end_film(self, camera: Camera, error: OSError | None = None) -> None:
+        """Finish the film and say where it is, or what cut it short."""
+        self._camera = None
+        try:
+            camera.close()
+        except OSError as another:
+            error = error or another
+        reason = "" if error is None else f" and ends here, got {error}"
+        self._say(f"the film is {camera.film.path}{reason}", failed=error is not None)
 
     def _switch_full_screen(self) -> None:
         try:
@@ -220,8 +229,8 @@ class Window:
         now = time.perf_counter()
         if scene.step == self._scene.step + 1:
             self._pace.count(now)
-        if scene.failed:
-            self._drives = False
+        if scene.failed and self._drives:
+            self._drives = self._runs = False  # time stands still, so that the reason can be read
         if self._surface.get_size() == self._painter.natural_size(self._scene):
             self._resize(self._painter.natural_size(scene))
         self._scene, self._frame, self._dirty = scene, 0, True
@@ -235,8 +244,7 @@ class Window:
             try:
                 self._camera.shoot(scene, self._overlay())
             except OSError as error:
-                self._camera = None
-                self._say(f"the film ends here, got {error}", failed=True)
+                self._end_film(self._camera, error)
 
     def _resize(self, size: tuple[int, int]) -> None:
         """Give the twin room, where the player did not choose a size."""
