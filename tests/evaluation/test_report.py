@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.evaluation.dreamt import dreamt
 from wm_gym.evaluation.config import ResolvedConfig
 from wm_gym.evaluation.drift import DriftCounts
 from wm_gym.evaluation.report import FidelityReport
@@ -27,15 +28,7 @@ def make_report(
         horizon=horizon,
     )
     scores = [
-        score_rollout(
-            real,
-            dream,
-            real.rewards,
-            real.terminated,
-            reader=reader,
-            horizons=config.horizons,
-            reward_threshold=0.5,
-        )
+        score_rollout(real, dreamt(real, dream), reader=reader, horizons=config.horizons, reward_threshold=0.5)
         for real, dream in zip(rollouts, dreams, strict=True)
     ]
     triples = zip(range(len(rollouts)), rollouts, scores, strict=True)
@@ -126,3 +119,10 @@ def test_file_holds_the_json(report: FidelityReport, tmp_path: Path) -> None:
     stored = json.loads((tmp_path / "deep" / "report.json").read_text())
     assert stored == json.loads(json.dumps(report.to_json()))
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report.json"]
+
+
+def test_trust_figures_of_true_rewards_and_ends(report: FidelityReport) -> None:
+    numbers = report.to_json()
+    assert numbers["reward"]["macro_f1"] == numbers["termination"]["macro_f1"] == 1.0
+    assert numbers["termination"]["brier"] == 0.0
+    assert numbers["uncertainty"]["first_errors"] == len(report.failures)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.evaluation.dreamt import dreamt
 from wm_gym.evaluation.rollouts import RealRollout
 from wm_gym.evaluation.scoring import RolloutScore, cut_example, cut_strip, first_failure, score_rollout
 from wm_gym.evaluation.states import StateReader
@@ -12,15 +13,7 @@ from wm_gym.evaluation.states import StateReader
 
 def score(reader: StateReader | None, real: RealRollout, observations: np.ndarray) -> RolloutScore:
     """Scores a dream with the true rewards and ends."""
-    return score_rollout(
-        real,
-        observations,
-        real.rewards,
-        real.terminated,
-        reader=reader,
-        horizons=(1, 4, 16, 64),
-        reward_threshold=0.5,
-    )
+    return score_rollout(real, dreamt(real, observations), reader=reader, horizons=(1, 4, 16, 64), reward_threshold=0.5)
 
 
 def test_perfect_dream_is_right_everywhere(reader: StateReader, explored: list[RealRollout]) -> None:
@@ -123,3 +116,19 @@ def test_example_shows_the_start_and_the_reached_horizons(solved: RealRollout) -
     np.testing.assert_array_equal(example.real[1], solved.observations[1, -1])
     np.testing.assert_array_equal(example.dream[0], solved.observations[0, -1])
     assert not example.dream[1:].any()
+
+
+def test_perfect_dream_has_perfect_classes(reader: StateReader, solved: RealRollout) -> None:
+    perfect = score(reader, solved, solved.observations[1:])
+    assert perfect.reward_classes.macro_f1 == perfect.termination_classes.macro_f1 == 1.0
+    assert not perfect.termination_error.any()
+
+
+def test_unsure_end_costs_its_squared_doubt(reader: StateReader, solved: RealRollout) -> None:
+    unsure = replace(
+        dreamt(solved, solved.observations[1:]),
+        termination_probabilities=np.full(solved.num_steps, 0.25, np.float32),
+    )
+    doubted = score_rollout(solved, unsure, reader=reader, horizons=(1,), reward_threshold=0.5)
+    assert doubted.termination_error[-1] == pytest.approx(0.75**2)
+    assert doubted.termination_error[:-1] == pytest.approx(0.25**2)

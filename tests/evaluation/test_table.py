@@ -4,8 +4,27 @@ from typing import Any
 
 from wm_gym.evaluation.table import render_table
 
-EVENTS = {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "hits": 2, "predicted": 4, "true": 2, "steps": 90}
-NOTHING = {"precision": None, "recall": None, "f1": None, "hits": 0, "predicted": 0, "true": 0, "steps": 90}
+EVENTS = {
+    "precision": 0.5,
+    "recall": 1.0,
+    "f1": 2 / 3,
+    "hits": 2,
+    "predicted": 4,
+    "true": 2,
+    "steps": 90,
+    "macro_f1": 0.8,
+}
+NOTHING = {
+    "precision": None,
+    "recall": None,
+    "f1": None,
+    "hits": 0,
+    "predicted": 0,
+    "true": 0,
+    "steps": 90,
+    "macro_f1": 1.0,
+    "brier": 0.0,
+}
 REPORT: dict[str, Any] = {
     "checkpoint": "minigrid",
     "config": {"twin": "envs:real/MiniGrid-v0", "split": "test", "seed": 7},
@@ -21,6 +40,14 @@ REPORT: dict[str, Any] = {
     "baseline_ssim": {"1": 0.9, "64": None},
     "reward": EVENTS,
     "termination": NOTHING,
+    "uncertainty": {
+        "first_error_auroc": 0.991,
+        "error_auroc": 0.75,
+        "limit": 0.25,
+        "recall": 0.5,
+        "first_errors": 4,
+        "steps": 80,
+    },
     "drift": {"1000": {"n": 50, "valid": 0.98, "valid_interval": [0.895, 0.9965], "state_accuracy": 0.5}},
     "reader": {"frames": 195, "accuracy": 0.9948},
     "first_errors": {"by_factor": {}, "by_action": {"take it": {"errors": 2, "uses": 9}}},
@@ -46,7 +73,7 @@ def test_ssim_keeps_three_digits() -> None:
 
 def test_events_show_scores_and_counts() -> None:
     assert " ".join(line("reward")) == (
-        "precision 0.500, recall 1.000, f1 0.667 (2 hits of 2 true and 4 predicted, 90 steps)"
+        "precision 0.500, recall 1.000, f1 0.667 (2 hits of 2 true and 4 predicted, 90 steps; macro F1 0.800)"
     )
 
 
@@ -74,3 +101,14 @@ def test_world_without_states_has_no_rows_for_them() -> None:
     lines = render_table(REPORT | {"factors": {}, "reader": None}).splitlines()
     assert not [line for line in lines if line.startswith(("whole state", "  agent", "first wrong", "reader"))]
     assert [line for line in lines if line.startswith("PSNR")]
+
+
+def test_probability_of_an_end_has_a_brier_score() -> None:
+    assert " ".join(line("termination")).endswith("macro F1 1.000, Brier 0.00000)")
+
+
+def test_uncertainty_says_what_it_finds() -> None:
+    assert " ".join(line("uncertainty, AUROC")) == (
+        "first error 0.991, wrong by now 0.750 (4 first errors, 80 steps up to them; above 0.250 lie 1 % of the right "
+        "steps and 50.0 % of the first errors)"
+    )

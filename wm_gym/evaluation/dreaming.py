@@ -23,11 +23,15 @@ class Dream:
         rewards: The reward of each step.
         terminated: Whether the model called the episode over. A dream goes on after that for as long as the real
             rollout does.
+        termination_probabilities: In [0, 1].
+        uncertainties: How far each step's frame is from what the decoder drew, see `StepOutput`.
     """
 
     observations: UInt8[np.ndarray, "time frames height width channel"]
     rewards: Float32[np.ndarray, " time"]
     terminated: Bool[np.ndarray, " time"]
+    termination_probabilities: Float32[np.ndarray, " time"]
+    uncertainties: Float32[np.ndarray, " time"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +67,22 @@ def dream_rollouts(
     frames: list[np.ndarray] = []
     rewards: list[np.ndarray] = []
     terminated: list[np.ndarray] = []
+    probabilities: list[np.ndarray] = []
+    uncertainties: list[np.ndarray] = []
     for output in dream_steps(model, starts, [rollout.seed for rollout in rollouts], actions, sampling):
         frames.append(output.frames.cpu().numpy())
         rewards.append(output.reward.cpu().numpy())
         terminated.append(output.terminated.cpu().numpy())
+        probabilities.append(output.termination_probability.cpu().numpy())
+        uncertainties.append(output.uncertainty.cpu().numpy())
         on_step()
     return [
         Dream(
             observations=np.stack([chunks[row] for chunks in frames[: rollout.num_steps]]),
             rewards=np.stack(rewards)[: rollout.num_steps, row],
             terminated=np.stack(terminated)[: rollout.num_steps, row],
+            termination_probabilities=np.stack(probabilities)[: rollout.num_steps, row],
+            uncertainties=np.stack(uncertainties)[: rollout.num_steps, row],
         )
         for row, rollout in enumerate(rollouts)
     ]

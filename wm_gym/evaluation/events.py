@@ -68,10 +68,11 @@ def count_rewards(
     predicted: Float32[np.ndarray, " time"], true: Float32[np.ndarray, " time"], *, threshold: float
 ) -> EventCounts:
     """Counts the rewards of at least `threshold` in size. One of the wrong sign is a false alarm and a miss."""
-    return _count(_signs(predicted, threshold), _signs(true, threshold))
+    return _count(reward_signs(predicted, threshold), reward_signs(true, threshold))
 
 
-def _signs(rewards: Float32[np.ndarray, " time"], threshold: float) -> Int[np.ndarray, " time"]:
+def reward_signs(rewards: Float32[np.ndarray, " time"], threshold: float) -> Int[np.ndarray, " time"]:
+    """Returns -1, 0 or 1 a step: a reward smaller than `threshold` counts as none."""
     return np.asarray(np.sign(rewards) * (np.abs(rewards) >= threshold), dtype=np.int64)
 
 

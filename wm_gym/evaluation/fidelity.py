@@ -116,9 +116,7 @@ class _Tally:
         for index, (real, dream) in enumerate(zip(rollouts, dreams, strict=True), start=first):
             score = score_rollout(
                 real,
-                dream.observations,
-                dream.rewards,
-                dream.terminated,
+                dream,
                 reader=self.reader,
                 horizons=self.config.horizons,
                 reward_threshold=self.reward_threshold,

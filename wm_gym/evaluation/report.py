@@ -3,6 +3,8 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ from jaxtyping import Float, Int
 
 from wm_gym.data.durable_writes import write_whole
 from wm_gym.evaluation.config import ResolvedConfig
+from wm_gym.evaluation.confusion import Confusion
 from wm_gym.evaluation.drift import DriftCounts
+from wm_gym.evaluation.error_detection import ErrorDetection, detect_errors
 from wm_gym.evaluation.events import EventCounts
 from wm_gym.evaluation.scoring import Example, Failure, FailureStrip, RolloutScore
 from wm_gym.evaluation.states import ReaderCounts
@@ -101,6 +105,11 @@ class FidelityReport:
         """Ends over all steps of the real episodes."""
         return sum_events([score.terminations for score in self.scores])
 
+    @property
+    def error_detection(self) -> ErrorDetection | None:
+        """Whether uncertainty tells errors; None where states cannot be read."""
+        return detect_errors(self.scores)
+
     def to_json(self) -> dict[str, Any]:
         """Returns everything but the strips as plain JSON values; a horizon that no rollout reaches is null."""
         at, curve, horizon = self._at, self.state_curve, self.config.horizon
@@ -124,11 +133,16 @@ class FidelityReport:
             "baseline_psnr": at(self.baseline_psnr),
             "ssim": self._ssim([score.ssim for score in self.scores]),
             "baseline_ssim": self._ssim([score.baseline_ssim for score in self.scores]),
-            "reward": self.rewards.to_json(),
+            "reward": self.rewards.to_json() | {"macro_f1": self._macro_f1("reward_classes")},
             "reward_correlation": correlation(
                 [score.dreamed_rewards for score in self.scores], [score.true_rewards for score in self.scores]
             ),
-            "termination": self.terminations.to_json(),
+            "termination": self.terminations.to_json()
+            | {
+                "macro_f1": self._macro_f1("termination_classes"),
+                "brier": float(np.concatenate([score.termination_error for score in self.scores]).mean()),
+            },
+            "uncertainty": found.to_json() if (found := self.error_detection) else None,
             "drift": {str(step): counts.to_json() for step, counts in self.drift.items()},
             "reader": self._reader(),
             "first_errors": self._first_errors(),
@@ -153,6 +167,10 @@ class FidelityReport:
     def _at(self, curve: np.ndarray) -> dict[str, Any]:
         """Picks the reported horizons out of a curve over steps 1..H."""
         return {str(step): _plain(curve[step - 1]) for step in self.config.horizons}
+
+    def _macro_f1(self, name: str) -> float | None:
+        parts: list[Confusion] = [getattr(score, name) for score in self.scores]
+        return reduce(add, parts).macro_f1
 
     def _ssim(self, values: list[dict[int, float]]) -> dict[str, float | None]:
         return {str(step): mean_at(values, step) for step in self.config.horizons}

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from wm_gym.evaluation.events import EventCounts, count_rewards, count_terminations
+from wm_gym.evaluation.confusion import Confusion
+from wm_gym.evaluation.dreaming import Dream
+from wm_gym.evaluation.events import EventCounts, count_rewards, count_terminations, reward_signs
 from wm_gym.evaluation.pixels import squared_errors, ssim
 from wm_gym.evaluation.rollouts import RealRollout
 from wm_gym.evaluation.speech import label
@@ -92,6 +94,10 @@ class RolloutScore:
         true_rewards: The twin's.
         rewards: Reward events, exact step.
         terminations: Ends, exact step.
+        reward_classes: Losses, nothing and gains, in this order, by step.
+        termination_classes: Running and ended, by step.
+        termination_error: Squared error of the probability of an end.
+        uncertainty: The model's own.
     """
 
     seed: int
@@ -108,6 +114,10 @@ class RolloutScore:
     true_rewards: Float32[np.ndarray, " time"]
     rewards: EventCounts
     terminations: EventCounts
+    reward_classes: Confusion
+    termination_classes: Confusion
+    termination_error: Float[np.ndarray, " time"]
+    uncertainty: Float32[np.ndarray, " time"]
 
     @property
     def num_steps(self) -> int:
@@ -117,9 +127,7 @@ class RolloutScore:
 
 def score_rollout(
     real: RealRollout,
-    observations: UInt8[np.ndarray, "time frames height width channel"],
-    rewards: Float32[np.ndarray, " time"],
-    terminated: Bool[np.ndarray, " time"],
+    dream: Dream,
     *,
     reader: StateReader | None,
     horizons: tuple[int, ...],
@@ -129,9 +137,7 @@ def score_rollout(
 
     Args:
         real: What the twin did, T steps.
-        observations: The dreamed chunk after each of the T steps.
-        rewards: The dreamed rewards.
-        terminated: The dreamed ends.
+        dream: What the model answered to the same actions.
         reader: Reads states off frames, where the twin can.
         horizons: The steps, counted from 1, whose SSIM to take: it is slow.
         reward_threshold: From which size on a reward counts as an event.
@@ -139,6 +145,7 @@ def score_rollout(
     Returns:
         The score.
     """
+    observations, rewards, terminated = dream.observations, dream.rewards, dream.terminated
     factors, baseline = _match(real, observations, reader)
     start, true_observations = real.observations[:1], real.observations[1:]
     reached = [step for step in horizons if step <= real.num_steps]
@@ -157,6 +164,12 @@ def score_rollout(
         true_rewards=real.rewards,
         rewards=count_rewards(rewards, real.rewards, threshold=reward_threshold),
         terminations=count_terminations(terminated, real.terminated),
+        reward_classes=Confusion.of(
+            1 + reward_signs(rewards, reward_threshold), 1 + reward_signs(real.rewards, reward_threshold), num_classes=3
+        ),
+        termination_classes=Confusion.of(terminated.astype(int), real.terminated.astype(int), num_classes=2),
+        termination_error=np.square(dream.termination_probabilities.astype(np.float64) - real.terminated),
+        uncertainty=dream.uncertainties,
     )
 
 

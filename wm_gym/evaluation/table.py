@@ -25,6 +25,7 @@ def render_table(report: Mapping[str, Any]) -> str:
         _row("  first frame held", _cells(report["baseline_ssim"], _number)),
         _events("reward", report["reward"]),
         _events("termination", report["termination"]),
+        *([_uncertainty(report["uncertainty"])] if report["uncertainty"] else []),
         *(_drift(step, counts) for step, counts in report["drift"].items()),
         *(_failures(report) if report["factors"] else ()),
     ]
@@ -75,9 +76,28 @@ def _number(value: float) -> str:
 
 def _events(label: str, scores: Mapping[str, Any]) -> str:
     names = ("precision", "recall", "f1")
-    parts = [f"{name} {'-' if scores[name] is None else format(scores[name], '.3f')}" for name in names]
+    parts = [f"{name} {_share(scores[name])}" for name in names]
     return f"{label.ljust(_LABEL_WIDTH)}{', '.join(parts)} ({scores['hits']} hits of {scores['true']} true and " + (
-        f"{scores['predicted']} predicted, {scores['steps']} steps)"
+        f"{scores['predicted']} predicted, {scores['steps']} steps; macro F1 {_share(scores['macro_f1'])}"
+        + (f", Brier {scores['brier']:.5f})" if "brier" in scores else ")")
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _uncertainty(found: Mapping[str, Any]) -> str:
+    """Says how well uncertainty tells errors."""
+    caught = (
+        f"; above {found['limit']:.3f} lie 1 % of the right steps and {_percent(found['recall'])} of the first errors"
+        if found["recall"] is not None
+        else ""
+    )
+    return (
+        f"{'uncertainty, AUROC'.ljust(_LABEL_WIDTH)}first error {_share(found['first_error_auroc'])}, "
+        f"wrong by now {_share(found['error_auroc'])} "
+        f"({found['first_errors']} first errors, {found['steps']} steps up to them{caught})"
     )
 
 
