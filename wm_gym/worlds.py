@@ -10,7 +10,7 @@ class KnownWorld:
     Attributes:
         id_name: what its ids are made of: wm_gym/<id_name>-v0, wm_gym/<id_name>Discrete-v0 and, of a world with numeric
             actions, wm_gym/<id_name>Box-v0; those of the real twin begin with real/.
-        extra: the extra that installs its simulator.
+        install: what installs its simulator in a checkout.
         max_episode_steps: time limit of the ids.
         is_shipped: whether weights of it come with the package; ids of its own are registered for these worlds alone,
             since an id must construct.
@@ -20,7 +20,7 @@ class KnownWorld:
     """
 
     id_name: str
-    extra: str
+    install: str
     max_episode_steps: int
     is_shipped: bool = False
     has_numbers: bool = False
@@ -33,12 +33,16 @@ class KnownWorld:
 
 
 WORLDS = {
-    "minigrid": KnownWorld(id_name="MiniGrid", extra="minigrid", max_episode_steps=256, is_shipped=True),
-    "coinrun": KnownWorld(id_name="CoinRun", extra="coinrun", max_episode_steps=500),
-    "doom_take_cover": KnownWorld(id_name="DoomTakeCover", extra="doom", max_episode_steps=525),
-    "doom_my_way_home": KnownWorld(id_name="DoomMyWayHome", extra="doom", max_episode_steps=525),
-    "pusht": KnownWorld(id_name="PushT", extra="pusht", max_episode_steps=300, has_numbers=True),
-    "carracing": KnownWorld(id_name="CarRacing", extra="carracing", max_episode_steps=250, has_numbers=True),
-    "crafter": KnownWorld(id_name="Crafter", extra="crafter", max_episode_steps=1000),
-    "pong": KnownWorld(id_name="Pong", extra="pong", max_episode_steps=5000, ships_starts=False),
+    "minigrid": KnownWorld(
+        id_name="MiniGrid", install='pip install -e ".[minigrid]"', max_episode_steps=256, is_shipped=True
+    ),
+    "coinrun": KnownWorld(id_name="CoinRun", install="pip install --no-deps procgen2", max_episode_steps=500),
+    "doom_take_cover": KnownWorld(id_name="DoomTakeCover", install='pip install -e ".[doom]"', max_episode_steps=525),
+    "doom_my_way_home": KnownWorld(id_name="DoomMyWayHome", install='pip install -e ".[doom]"', max_episode_steps=525),
+    "pusht": KnownWorld(id_name="PushT", install='pip install -e ".[pusht]"', max_episode_steps=300, has_numbers=True),
+    "carracing": KnownWorld(
+        id_name="CarRacing", install='pip install -e ".[carracing]"', max_episode_steps=250, has_numbers=True
+    ),
+    "crafter": KnownWorld(id_name="Crafter", install='pip install -e ".[crafter]"', max_episode_steps=1000),
+    "pong": KnownWorld(id_name="Pong", install='pip install -e ".[pong]"', max_episode_steps=5000, ships_starts=False),
 }

@@ -1,0 +1,243 @@
+"""A page for each world, made of the registry, the twin and the committed measurements: `envs/<world>/README.md`.
+
+`python3 -m benchmarks.world_pages` writes them all; a test compares them with what is committed.
+"""
+
+import argparse
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from envs.twin import Simulator
+from wm_gym.env import WorldModelEnv
+from wm_gym.worlds import WORLDS, KnownWorld
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+_SHOWN_PHRASES = 4
+_SHOWN_ERRORS = 6
+
+
+def page_path(name: str) -> Path:
+    """Where the page of a world lies: beside the twin's code."""
+    return Path(inspect.getfile(simulator_of(name))).parent / f"{name}.md"
+
+
+def simulator_of(name: str) -> type[Simulator]:
+    """The simulator behind the twin of a world."""
+    importlib.import_module("envs")  # registers the twins
+    entry_point = gym.spec(WORLDS[name].twin.removeprefix("envs:")).entry_point
+    assert isinstance(entry_point, str), "the twins are registered by name"
+    module, _, twin = entry_point.partition(":")
+    simulator: type[Simulator] = getattr(importlib.import_module(module), twin).simulator_class
+    return simulator
+
+
+def world_page(name: str) -> str:
+    """The page of a world in Markdown."""
+    world, simulator = WORLDS[name], simulator_of(name)
+    module = inspect.getdoc(inspect.getmodule(simulator)) or ""
+    parts = [
+        f"# {world.id_name}",
+        "<!-- written by python3 -m benchmarks.world_pages: change the code that it describes, then run it again -->",
+        module,
+        f"{_text(simulator)} {_text(simulator.step)}",
+        _ids(name, world, simulator),
+        _actions(simulator),
+        _spaces(simulator),
+        _variants(world),
+        _fidelity(name),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _text(thing: Any) -> str:
+    """The first paragraph of a docstring as one line."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _ids(name: str, world: KnownWorld, simulator: type[Simulator]) -> str:
+    kinds = ["", "Discrete", *(["Box"] if world.has_numbers else [])]
+    actions = {"": "texts", "Discrete": "numbered actions", "Box": "numbers"}
+    learned = f"wm_gym/{world.id_name}{{}}-v0" if world.is_shipped else None
+    rows = [
+        [
+            actions[kind],
+            f"`{learned.format(kind)}`"
+            if learned
+            else f'`wm_gym/World{kind}-v0` with `world="{name}", checkpoint=...`',
+            f"`envs:real/{world.id_name}{kind}-v0`",
+        ]
+        for kind in kinds
+    ]
+    shipped = (
+        "Weights come with the package."
+        if world.is_shipped
+        else "No weights of it come with the package yet: record, train, and pass your own `checkpoint`."
+    )
+    starts = "" if world.ships_starts else " No start frames of it are shipped: episodes start from your own simulator."
+    return "\n\n".join(
+        [
+            "## Ids",
+            _table(["actions", "learned", "real twin"], rows),
+            f"{shipped}{starts} The twin runs in a checkout, after `{world.install}`. An episode is cut after "
+            f"{world.max_episode_steps} steps; one second of the world is {simulator.render_fps} steps.",
+        ]
+    )
+
+
+def _actions(simulator: type[Simulator]) -> str:
+    actions = simulator.actions
+    keys: dict[str, list[str]] = {}
+    for key, text in actions.key_map.items():
+        keys.setdefault(actions.names[actions.index(text)], []).append(f"`{key}`")
+    rows = [
+        [
+            str(number),
+            name,
+            ", ".join(keys.get(name, [])),
+            "; ".join(f"“{text}”" for text in phrases[:_SHOWN_PHRASES]),
+            f"{len(phrases)} + {len(actions.unseen_phrases.get(name, ()))}",
+        ]
+        for number, (name, phrases) in enumerate(actions.phrases.items())
+    ]
+    numbers = ""
+    if actions.control_low:
+        bounds = ", ".join(
+            f"[{low:g}, {high:g}]" for low, high in zip(actions.control_low, actions.control_high, strict=True)
+        )
+        numbers = f" It also takes {len(actions.control_low)} numbers in {bounds}."
+    return "\n\n".join(
+        [
+            "## Actions",
+            f"{len(actions.names)} actions; any other text does “{actions.idle}”.{numbers} The last column counts the "
+            "phrasings that recordings say, and those kept back to test what the language model understands.",
+            _table(["number", "action", "keys", "phrasings", "said + kept back"], rows),
+        ]
+    )
+
+
+def _spaces(simulator: type[Simulator]) -> str:
+    height, width = simulator.frame_size
+    return "\n\n".join(
+        [
+            "## Observations",
+            f"`Box(0, 255, (1, {height}, {width}, 3), uint8)` with texts, a chunk of one frame; "
+            f"`Box(0, 255, ({height}, {width}, 3), uint8)` with the other kinds of action.",
+        ]
+    )
+
+
+def _variants(world: KnownWorld) -> str:
+    learned = inspect.signature(WorldModelEnv.__init__).parameters
+    described = _arguments(inspect.getdoc(WorldModelEnv) or "")
+    rows = [
+        [f"`{argument}`", _default(learned[argument]), described[argument]]
+        for argument in learned
+        if argument in described
+    ]
+    return "\n\n".join(
+        [
+            "## Variants",
+            f"Arguments of `gym.make` for the learned {world.id_name}:",
+            _table(["argument", "default", "what it does"], rows),
+        ]
+    )
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    return "" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
+
+
+def _arguments(docstring: str) -> dict[str, str]:
+    """The arguments that a Google-style docstring describes."""
+    found: dict[str, str] = {}
+    name = ""
+    lines = docstring.partition("Args:\n")[2].splitlines()
+    for line in lines:
+        if not line.strip():
+            break
+        if line.startswith("    ") and not line.startswith("     ") and ":" in line:
+            name, _, text = line.strip().partition(":")
+            found[name] = text.strip()
+        elif name:
+            found[name] += " " + line.strip()
+    return {argument: text.replace("|", "\\|") for argument, text in found.items()}
+
+
+def _fidelity(name: str) -> str:
+    path = RESULTS / f"{name}_fidelity.json"
+    if not path.is_file():
+        return "## Fidelity\n\nNot measured yet: `wm-gym evaluate CHECKPOINT --world " + name + "` does."
+    report = json.loads(path.read_text())
+    steps = list(report["n_by_horizon"])
+    rows = [
+        ["rollouts still running", *(str(report["n_by_horizon"][step]) for step in steps)],
+        *(
+            [["whole state equal", *(_percent(report["state_accuracy"][step]) for step in steps)]]
+            if report["factors"]
+            else []
+        ),
+        ["PSNR, dB", *(_decimal(report["psnr"][step]) for step in steps)],
+        ["SSIM", *(_decimal(report["ssim"][step], 3) for step in steps)],
+        ["PSNR of the first frame held, dB", *(_decimal(report["baseline_psnr"][step]) for step in steps)],
+    ]
+    sections = [
+        "## Fidelity",
+        f"{report['n']} open-loop rollouts from held-out starts against the real twin (`wm-gym evaluate`; weights "
+        f"`{report['weights_hash'][:12]}`, {report['num_denoising_steps']} denoising steps).",
+        _table(["step", *steps], rows),
+        *(
+            f"{event.capitalize()}: F1 {_decimal(report[event]['f1'], 3)} at the exact step "
+            f"({report[event]['hits']} hits of {report[event]['true']} true and {report[event]['predicted']} "
+            "predicted)."
+            for event in ("reward", "termination")
+        ),
+        _hallucinations(report),
+    ]
+    return "\n\n".join(section for section in sections if section)
+
+
+def _hallucinations(report: dict[str, Any]) -> str:
+    """What goes wrong first in dreams, as counted by the evaluation."""
+    errors = report["first_errors"]
+    if not errors["by_factor"]:
+        return ""
+    factors = ", ".join(f"{factor} ({count})" for factor, count in errors["by_factor"].items())
+    texts = list(errors["by_action"].items())[:_SHOWN_ERRORS]
+    said = ", ".join(f"“{text}” ({count['errors']} of {count['uses']})" for text, count in texts)
+    return (
+        f"### Known hallucinations\n\nIn {len(errors['rollouts'])} of {report['n']} rollouts the state goes wrong at "
+        f"some step. What is wrong first: {factors}. After which text, of how often it was said: {said}."
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _decimal(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def main() -> None:
+    """Write the pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("worlds", nargs="*", default=list(WORLDS), help="names of worlds; all by default")
+    for name in parser.parse_args().worlds:
+        path = page_path(name)
+        path.write_text(world_page(name))
+        print(path.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
