@@ -1,13 +1,9 @@
 """Random play: keys, texts, undo, branches and resets posted to a window as a mad player would.
 
-Ten minutes of it:
-
-SDL_VIDEODRIVER=dummy python -m tests.play.random_play --minutes 10
+`benchmarks.play_latency` does it for ten minutes.
 """
 
-import argparse
 import random
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -35,12 +31,14 @@ class Tally:
         most_waiting: longest queue.
         megabytes: the process's resident memory, at equal distances in time.
         most_steps: longest episode.
+        error: what broke the player, "" while it is whole.
     """
 
     num_acts: int = 0
     most_waiting: int = 0
     megabytes: list[float] = field(default_factory=list)
     most_steps: int = 0
+    error: str = ""
 
 
 class RandomPlayer:
@@ -61,11 +59,17 @@ class RandomPlayer:
     def play(self, seconds: float, *, samples: int = 20) -> Tally:
         """Play in this thread what another one posts; the caller closes the window."""
         end = time.monotonic() + seconds
-        thread = threading.Thread(target=self._post_until, args=(end, seconds / samples), daemon=True)
+        thread = threading.Thread(target=self._post, args=(end, seconds / samples), daemon=True)
         thread.start()
         self._window.run(lambda: time.monotonic() > end)
         thread.join(10)
         return self.tally
+
+    def _post(self, end: float, every: float) -> None:
+        try:
+            self._post_until(end, every)
+        except Exception as error:  # the thread's own: nobody else would hear of it
+            self.tally.error = repr(error)
 
     def _post_until(self, end: float, every: float) -> None:
         next_sample = time.monotonic()
@@ -110,40 +114,3 @@ def resident_megabytes() -> float:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
     except OSError:
         return 0.0
-
-
-def main() -> None:
-    """Play the shipped MiniGrid world beside its twin and print the tally."""
-    from wm_gym.env import WorldModelEnv
-    from wm_gym.keys import key_codes
-    from wm_gym.play.episodes import EpisodeFolder
-    from wm_gym.play.pilot import load_pilot
-    from wm_gym.play.session import Session
-    from wm_gym.play.stage import Stage, TwinMaker
-    from wm_gym.play.twins import make_twin
-    from wm_gym.play.window_config import WindowConfig
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    env = WorldModelEnv(world="minigrid")
-    stage = Stage(env, twin=TwinMaker(make=lambda: make_twin("minigrid", None, "{}")), undo_bytes=64 * 2**20)
-    with tempfile.TemporaryDirectory() as folder:
-        episodes = EpisodeFolder(Path(folder), stage)
-        pilot = load_pilot("policies.minigrid:mixed")
-        session = Session(stage, pilot=pilot, on_leave=episodes.save)
-        config = WindowConfig(frames_per_second=10, chunk_frames=1, key_map=env.key_map, pilot=pilot.name)
-        window = Window(session, config)
-        player = RandomPlayer(window, [codes[0] for codes in key_codes(env.key_map)], options.seed)
-        try:
-            tally = player.play(60 * options.minutes)
-        finally:
-            window.close()
-            session.close()
-            episodes.close()
-        print(tally, episodes.num_saved)
-
-
-if __name__ == "__main__":
-    main()

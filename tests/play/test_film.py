@@ -7,7 +7,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
-from wm_gym.play.film import Film
+from wm_gym.play.film import Film, new_film_path, unused
 
 HAS_FFMPEG = importlib.util.find_spec("imageio_ffmpeg") is not None
 
@@ -51,3 +51,28 @@ def test_an_mp4_is_padded_to_even_sides(tmp_path: Path) -> None:
         film.add(np.full((33, 65, 3), grey, np.uint8))
     film.close()
     assert imageio.imread(film.path, plugin="FFMPEG").shape == (3, 34, 66, 3)
+
+
+def test_a_film_without_a_picture_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.gif").write_bytes(b"precious")
+    for name in ("mine.gif", "new.gif"):
+        Film(tmp_path / name, 10.0).close()
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("mine.gif", b"precious")]
+
+
+def test_a_film_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(b"x" * 10_000)
+    film = Film(tmp_path / "a.gif", 10.0)
+    film.add(np.full((6, 8, 3), 7, np.uint8))
+    film.close()
+    assert imageio.imread(film.path, index=None).max() == 7
+
+
+def test_films_of_one_second_have_names_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").touch()
+    assert unused(tmp_path / "a.gif") == tmp_path / "a-2.gif"
+    (tmp_path / "a-2.gif").touch()
+    assert unused(tmp_path / "a.gif") == tmp_path / "a-3.gif"
+    path = new_film_path(tmp_path)
+    path.touch()
+    assert not new_film_path(tmp_path).exists()

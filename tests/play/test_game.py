@@ -93,6 +93,7 @@ def test_what_is_bad_is_told(checkpoint: Path, case: str) -> None:
     [
         ({"seed": -1}, "seed must be at least 0, got -1"),
         ({"undo_megabytes": 0}, "undo_megabytes must be at least 1, got 0"),
+        ({"image": Path("x"), "view": "both"}, "image must stand with the view 'dream', got 'both'"),
         ({"drive": True}, "drive must have a policy, got none"),
         ({"drive": True, "policy": "a:b", "script": "a"}, "drive must stand without script"),
         ({"replay": Path("x"), "policy": "a:b"}, "replay must stand without image, twin and policy"),
@@ -107,3 +108,11 @@ def test_worlds_wait_or_run_as_they_are() -> None:
     assert [PlayConfig().runs(world) for world in ("minigrid", "pong")] == [False, True]
     assert PlayConfig(clock="running").runs("minigrid")
     assert not PlayConfig(clock="turns").runs("pong")
+
+
+def test_a_start_that_fails_leaves_the_film_of_before(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(b"precious")
+    options: dict[str, Any] = {"script": "wait", "image": tmp_path / "none.png", "record": tmp_path / "a.gif"}
+    with pytest.raises(ValueError, match="image must be a picture"):
+        play(PlayConfig(checkpoint=str(checkpoint), **options))
+    assert (tmp_path / "a.gif").read_bytes() == b"precious"

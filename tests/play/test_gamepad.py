@@ -38,14 +38,6 @@ def test_buttons_are_the_other_keys_in_their_order() -> None:
     assert pads.pressed(pygame.Event(pygame.JOYBUTTONDOWN, button=2)) == {}
 
 
-def test_the_space_bar_is_the_first_button_and_letters_for_arrows_are_none() -> None:
-    key_map = {"up": "jump", "w": "jump", "left": "go left", "a": "go left", "q": "duck", "x": "duck", "space": "jump"}
-    pads = Gamepads(key_map)
-    found = [pads.pressed(pygame.Event(pygame.JOYBUTTONDOWN, button=number)) for number in range(3)]
-    requests = [list(things.values()) for things in found]
-    assert requests == [[Request("act", "jump")], [Request("act", "duck")], []]
-
-
 def test_sticks_and_triggers_are_numbers() -> None:
     pads = Gamepads(KEY_MAP, (-1.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # steer, gas, brake
     assert pads.pressed(axis(0, -1.0)) == {}
@@ -67,3 +59,18 @@ def test_other_events_mean_nothing() -> None:
     pads = Gamepads(KEY_MAP)
     assert pads.pressed(pygame.Event(pygame.MOUSEMOTION)) == {}
     assert pads.pressed(axis(7, 1.0)) == {}
+
+
+def test_a_pad_that_is_gone_rests() -> None:
+    pads = Gamepads(KEY_MAP, (-1.0, 0.0), (1.0, 1.0))
+    assert pads.held(axis(5, 1.0)) == Request("act", (0.0, 1.0))
+    pads.rest()
+    assert pads.held(axis(0, 1.0)) == Request("act", (1.0, 0.0))
+
+
+def test_a_pad_that_goes_before_it_is_opened_is_fine() -> None:
+    pygame.joystick.init()
+    try:
+        Gamepads(KEY_MAP).plug(99)
+    finally:
+        pygame.joystick.quit()

@@ -62,3 +62,13 @@ def test_letting_all_go_stops(hands: Hands) -> None:
 def test_seconds_left_tell_when_to_look_again(hands: Hands) -> None:
     assert hands.due(5.0, IDLE) == IDLE
     assert hands.seconds_left(5.04, IDLE) == pytest.approx(0.06)
+
+
+def test_time_keeps_its_beat_when_each_look_comes_late(hands: Hands) -> None:
+    looks = [10.0 + 0.033 * number for number in range(100)]  # seconds
+    assert sum(hands.due(now, IDLE) is not None for now in looks) == pytest.approx(looks[-1] / STEP - 100, abs=1)
+
+
+def test_beats_that_were_missed_are_not_made_up_for(hands: Hands) -> None:
+    hands.due(1.0, IDLE)
+    assert [hands.due(now, IDLE) for now in (5.0, 5.01, 5.05)] == [IDLE, None, None]

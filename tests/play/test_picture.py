@@ -10,6 +10,7 @@ import pygame
 import pytest
 
 from wm_gym.play.overlay import Overlay
+from wm_gym.play.pen import ALARM, Pen
 from wm_gym.play.picture import Painter, Picture, to_array
 from wm_gym.play.scene import Panel, Scene
 
@@ -56,7 +57,7 @@ def test_without_numbers_only_frames_are_seen() -> None:
     [
         Overlay(mode="running"),
         Overlay(steps_per_second=9.0),
-        Overlay(thinking_seconds=3.0),
+        Overlay(thinking_seconds=3),
         Overlay(filming=True),
         Overlay(line="turn"),
         Overlay(help=(("left", "turn left"), ("", ""))),
@@ -96,3 +97,29 @@ def test_pictures_need_no_display() -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "SDL_VIDEODRIVER")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("3)")
+
+
+LONG = (
+    "policy mixed must play the dream, got AttributeError; one that reads the simulator plays where the twin does: F9"
+)
+
+
+def test_a_long_message_takes_the_lines_that_it_needs() -> None:
+    pen = Pen(18)
+    lines = pen.wrap(LONG, 400, 4)
+    assert len(lines) > 1 and " ".join(lines) == LONG
+    assert max(map(pen.width, lines)) <= 400
+    assert len(pen.wrap(LONG * 9, 400, 4)) == 4
+    assert pen.wrap("x" * 400, 400, 4) == ["x" * 400]
+    red = (paint(scene(message=LONG, failed=True, num_undone=0), Overlay()) == ALARM).all(axis=2).any(axis=1)
+    one_line = (paint(scene(message="no", failed=True, num_undone=0), Overlay()) == ALARM).all(axis=2).any(axis=1)
+    assert red.sum() > 1.5 * one_line.sum()
+
+
+def test_why_something_failed_is_told_without_the_numbers_too() -> None:
+    plain, failed, fine = (
+        paint(scene(message=message, failed=bool(failed)), Overlay(hud=False), size=(528, 528))
+        for message, failed in (("", 0), ("no", 1), ("yes", 0))
+    )
+    assert (failed == ALARM).all(axis=2).any()
+    np.testing.assert_array_equal(fine, plain)

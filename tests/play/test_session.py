@@ -298,7 +298,7 @@ def test_a_name_that_is_no_text_can_be_shown(make_session: MakeSession) -> None:
     message.encode()
 
 
-def test_the_twin_is_closed_with_the_stage_or_when_it_is_refused() -> None:
+def test_the_twin_is_closed_with_the_session_or_when_it_is_refused() -> None:
     closed: list[str] = []
 
     class Fragile(Ledger):
@@ -319,7 +319,28 @@ def test_the_twin_is_closed_with_the_stage_or_when_it_is_refused() -> None:
     refusing = Session(Stage(Dream(), twin=TwinMaker(make=Fragile), on_twin=refuse))
     assert refusing.attempt(Request("view")).message == "no room"
     assert (closed, len(refusing.stage.tracks)) == (["twin"], 1)
-    stage = Stage(Dream(), twin=TwinMaker(make=Fragile))
-    Session(stage).apply(Request("view"))
-    stage.close()
+    session = Session(Stage(Dream(), twin=TwinMaker(make=Fragile)))
+    session.apply(Request("view"))
+    session.close()
     assert closed == ["twin", "twin"]
+    assert len(session.scene().panels) == 2
+
+
+def test_the_twin_is_closed_even_where_the_play_cannot_be_saved() -> None:
+    closed: list[str] = []
+
+    class Fragile(Ledger):
+        """A twin that must be closed."""
+
+        def close(self) -> None:
+            closed.append("twin")
+
+    def fail(moment: Moment) -> None:
+        raise OSError("the disk is full")
+
+    session = Session(Stage(SavedLedger(), twin=TwinMaker(make=Fragile)), on_leave=fail)
+    session.apply(Request("view"))
+    act(session, "good")
+    with pytest.raises(OSError, match="the disk is full"):
+        session.close()
+    assert closed == ["twin"]

@@ -1,5 +1,6 @@
 """Pictures become first frames; what is none is told."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,19 @@ def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
 def test_what_is_transparent_is_black(tmp_path: Path, mode: str) -> None:
     Image.new("RGBA", (4, 4), (255, 255, 255, 0)).convert(mode).save(tmp_path / "clear.png")
     assert (read_start_image(tmp_path / "clear.png", (4, 4)) == 0).all()
+
+
+def test_a_format_that_cannot_be_decoded_is_told(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "whole.dds")
+    data = bytearray((tmp_path / "whole.dds").read_bytes())
+    data[80:84] = bytes(4)  # the flags that say how its pixels are written
+    (tmp_path / "strange.dds").write_bytes(data)
+    with pytest.raises(ValueError, match="image must be a picture that can be read, got .*strange.dds"):
+        read_start_image(tmp_path / "strange.dds", (4, 4))
+
+
+def test_a_picture_may_come_as_bytes() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(frame).save(file, format="PNG")
+    np.testing.assert_array_equal(read_start_image(file, (6, 9)), frame)

@@ -346,7 +346,7 @@ def test_random_play_breaks_nothing(make_window: MakeWindow) -> None:
     window = make_window(SavedLedger(step_seconds=0.02))
     tally = RandomPlayer(window, [pygame.K_LEFT, pygame.K_RIGHT, pygame.K_t]).play(2.0)
     window.close()
-    assert tally.num_acts > 10
+    assert tally.num_acts > 10 and not tally.error
     assert tally.most_waiting <= 2
 
 
@@ -407,3 +407,59 @@ def test_a_film_that_fills_the_disk_ends_and_play_goes_on(
 
     play(window, player)
     assert any(path.stat().st_size > 4000 for path in tmp_path.glob("play-*.gif"))
+
+
+@pytest.mark.parametrize("key", [pygame.K_F1, pygame.K_SLASH])
+def test_time_stands_still_while_help_or_line_are_open(make_window: MakeWindow, key: int) -> None:
+    window = make_window(runs=True)
+
+    def player() -> None:
+        until(lambda: window.scene.step >= 3)
+        tap(key, character="/" if key == pygame.K_SLASH else "")
+        time.sleep(0.2)
+        until(lambda: window.worker.idle)
+        step = window.scene.step
+        time.sleep(0.2)
+        assert window.scene.step == step
+        tap(pygame.K_ESCAPE)
+        until(lambda: window.scene.step > step)
+
+    play(window, player)
+
+
+def test_a_policy_that_is_paused_is_not_said_to_drive(make_window: MakeWindow) -> None:
+    pilot = Pilot(name="steady", factory=lambda env, rng: lambda chunk: "steady on", needs_twin=False)
+    window = make_window(pilot="steady", pilot_itself=pilot, drives=True)
+
+    def player() -> None:
+        until(lambda: window.overlay.mode == "steady drives")
+        tap(pygame.K_F5)
+        until(lambda: window.overlay.mode == "waits for you")
+
+    play(window, player)
+
+
+def test_the_pace_falls_when_nothing_happens(make_window: MakeWindow) -> None:
+    window = make_window()
+
+    def player() -> None:
+        tap(pygame.K_LEFT)
+        shown(window, "good", 1)
+        until(lambda: window.overlay.steps_per_second > 0)
+        busy = pixels()
+        until(lambda: window.overlay.steps_per_second == 0)
+        until(lambda: bool((pixels()[-100:] != busy[-100:]).any()), 2.0)
+
+    play(window, player)
+
+
+def test_a_key_that_is_held_erases_the_text_line(make_window: MakeWindow) -> None:
+    window = make_window()
+
+    def player() -> None:
+        tap(pygame.K_SLASH, character="/")
+        until(lambda: pygame.key.get_repeat()[0] > 0)
+        tap(pygame.K_ESCAPE)
+        until(lambda: pygame.key.get_repeat()[0] == 0)
+
+    play(window, player)

@@ -61,6 +61,8 @@ class PlayConfig:
             raise ValueError("drive must have a policy, got none; name one with --policy")
         if self.drive and self.script is not None:
             raise ValueError("drive must stand without script, got both; write 'drive 100' in the script")
+        if self.image is not None and self.view != "dream":
+            raise ValueError(f"image must stand with the view 'dream', got {self.view!r}: no simulator starts from one")
         if self.replay is not None and (self.image or self.twin or self.policy):
             raise ValueError("replay must stand without image, twin and policy, got one of them; leave it out")
 

@@ -1,5 +1,6 @@
 """Films of play: every picture goes to disk as it is shown, as GIF or MP4."""
 
+import itertools
 import time
 from pathlib import Path
 from typing import Any, Protocol
@@ -84,5 +85,11 @@ class Mp4Writer:
 
 
 def new_film_path(folder: Path) -> Path:
-    """A name for a film of now."""
-    return folder / f"play-{time.strftime('%Y%m%d-%H%M%S')}.gif"
+    """A name for a film of now, which no file has."""
+    return unused(folder / f"play-{time.strftime('%Y%m%d-%H%M%S')}.gif")
+
+
+def unused(path: Path) -> Path:
+    """The path, or where there is a file already, `stem-2`, `stem-3`, ..."""
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], names) if not each.exists())

@@ -1,25 +1,22 @@
 """`wm-gym play`: put the world, its twin, a policy, the recordings and a window or a script together, and play."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wm_gym.data.dataset import Dataset
 from wm_gym.env import WorldModelEnv
+from wm_gym.play.casting import find_pilot, opening, twin_maker
 from wm_gym.play.config import PlayConfig
 from wm_gym.play.episodes import EpisodeFolder
 from wm_gym.play.overlay import Overlay
-from wm_gym.play.pilot import Pilot, load_pilot
-from wm_gym.play.replay import RecordedEnv, recorded_pilot
 from wm_gym.play.request import Request
 from wm_gym.play.scene import Scene
 from wm_gym.play.script import parse_script, run_script
 from wm_gym.play.session import Session
-from wm_gym.play.stage import Stage, TwinMaker
+from wm_gym.play.stage import Stage
 from wm_gym.play.track import control_range
-from wm_gym.play.twins import make_twin
 from wm_gym.play.window_config import WindowConfig
 from wm_gym.training.interruption import Interruption
 
@@ -53,10 +50,10 @@ def play(config: PlayConfig) -> PlayReport:
         _require_display()
     with ExitStack() as stack, Interruption() as interruption:
         game = _Game(config, stack)
-        for request in game.opening:
+        for request in opening(config):
             game.session.apply(request)
         if requests is None:
-            game.run_window(stack, lambda: interruption.requested)
+            game.run_window(lambda: interruption.requested)
         else:
             game.run_script(requests, lambda: interruption.requested)
         scene = game.session.scene()
@@ -77,15 +74,13 @@ class _Game:
         self._config = config
         self._env = WorldModelEnv(world=config.world, checkpoint=config.checkpoint, device=config.device)
         stack.callback(self._env.close)
-        recording = None if config.replay is None else Dataset.open(config.replay)
         self._stage = Stage(
             self._env,
-            twin=self._twin(recording),
+            twin=twin_maker(config, self._env.world),
             undo_bytes=config.undo_megabytes * 2**20,
             on_twin=lambda track: None if self._folder is None else self._folder.prepare(track),
         )
-        stack.callback(self._stage.close)
-        self._pilot = self._load_pilot()
+        self._pilot = find_pilot(config, self._env)
         self._folder = None if config.episodes is None else EpisodeFolder(config.episodes, self._stage)
         self.camera = None if config.record is None else self._make_camera(config.record)
         for each in (self._folder, self.camera):
@@ -94,13 +89,6 @@ class _Game:
         on_leave = None if self._folder is None else self._folder.save
         self.session = Session(self._stage, seed=config.seed, pilot=self._pilot, on_leave=on_leave)
         stack.callback(self.session.close)
-
-    @property
-    def opening(self) -> list[Request]:
-        """What the options ask for before a player does."""
-        view = "both" if self._config.replay is not None else self._config.view
-        requests = [] if self._config.image is None else [Request("start", self._config.image)]
-        return requests + ([] if view == "dream" else [Request("view", view)])
 
     @property
     def files(self) -> list[str]:
@@ -113,7 +101,7 @@ class _Game:
     def _frames_per_second(self) -> float:
         return float(self._env.metadata["render_fps"])
 
-    def run_window(self, stack: ExitStack, stopped: Callable[[], bool]) -> None:
+    def run_window(self, stopped: Callable[[], bool]) -> None:
         """Play in a window until it is closed."""
         from wm_gym.play.window import Window
 
@@ -128,9 +116,8 @@ class _Game:
             pilot="" if self._pilot is None else self._pilot.name,
             drives=self._config.drive or self._config.replay is not None,
         )
-        window = Window(self.session, config, self.camera)
-        stack.callback(window.close)
-        window.run(stopped)
+        with closing(Window(self.session, config, self.camera)) as window:
+            window.run(stopped)
 
     def run_script(self, requests: list[Request], stopped: Callable[[], bool]) -> None:
         """Play without a window."""
@@ -149,14 +136,3 @@ class _Game:
     def _shoot(self, scene: Scene, overlay: Overlay) -> None:
         if self.camera is not None:
             self.camera.shoot(scene, overlay)
-
-    def _twin(self, recording: Dataset | None) -> TwinMaker:
-        if recording is not None:
-            return TwinMaker(make=lambda: RecordedEnv(recording), name="recorded")
-        config, world = self._config, self._env.world
-        return TwinMaker(make=lambda: make_twin(world, config.twin, config.twin_arguments))
-
-    def _load_pilot(self) -> Pilot | None:
-        if self._config.replay is not None:
-            return recorded_pilot()
-        return None if self._config.policy is None else load_pilot(self._config.policy)

@@ -1,13 +1,15 @@
 """Gamepads: the stick and the cross are the arrow keys, the buttons the world's other keys, or all of it numbers."""
 
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from wm_gym.play.pad_layout import ARROWS, DEAD_ZONE, PRESSED, TRIGGERS, pad_axes, pad_buttons
 from wm_gym.play.request import Request
 from wm_gym.screen import pygame
 
-DEAD_ZONE, PRESSED = 0.15, 0.5  # of an axis' way
-_STICKS, _TRIGGERS = (0, 1, 3, 4), (5, 2)  # axes of a usual pad: left x and y, right x and y; right and left trigger
+_NUMBERS = {"left x": 0, "left y": 1, "right x": 3, "right y": 4, "right trigger": 5, "left trigger": 2}  # SDL's
+_TRIGGERS = tuple(_NUMBERS[name] for name in TRIGGERS)
 _DIRECTIONS = {0: ("left", "right"), 1: ("up", "down")}
 
 
@@ -21,17 +23,22 @@ class Gamepads:
     """
 
     def __init__(self, key_map: Mapping[str, str], low: tuple[float, ...] = (), high: tuple[float, ...] = ()) -> None:
-        arrows = [name for pair in _DIRECTIONS.values() for name in pair]
-        self._arrows = {name: Request("act", key_map[name]) for name in arrows if name in key_map}
-        self._buttons = [Request("act", text) for text in _button_texts(key_map, arrows)]
+        self._arrows = {name: Request("act", key_map[name]) for name in ARROWS if name in key_map}
+        self._buttons = [Request("act", text) for text in pad_buttons(key_map)]
         self._low, self._high = low, high
-        self._axes = _axes(low)
-        self._deflections = {axis: -1.0 if axis in _TRIGGERS else 0.0 for axis in self._axes}
+        self._axes = [_NUMBERS[name] for name in pad_axes(low)]
+        self._deflections: dict[int, float] = {}
         self._pads: list[Any] = []
+        self.rest()
 
     def plug(self, index: int) -> None:
-        """Open a pad that the system reports."""
-        self._pads.append(pygame.joystick.Joystick(index))
+        """Open a pad that the system reports; one that is gone again is fine."""
+        with suppress(pygame.error):
+            self._pads.append(pygame.joystick.Joystick(index))
+
+    def rest(self) -> None:
+        """Take all sticks and triggers for untouched: a pad that is unplugged does not say so."""
+        self._deflections = {axis: -1.0 if axis in _TRIGGERS else 0.0 for axis in self._axes}
 
     def pressed(self, event: pygame.Event) -> dict[Hashable, Request | None]:
         """What an event presses (a request) and what it lets go (None), by a name for the thing."""
@@ -62,22 +69,9 @@ class Gamepads:
         """One number of the action, from its axis in [-1, 1]."""
         axis = self._axes[index]
         value = self._deflections[axis]
-        value = 0.0 if axis in _STICKS and abs(value) < DEAD_ZONE else value
+        value = 0.0 if axis not in _TRIGGERS and abs(value) < DEAD_ZONE else value
         low, high = self._low[index], self._high[index]
         return low + (high - low) * (min(max(value, -1.0), 1.0) + 1) / 2
-
-
-def _button_texts(key_map: Mapping[str, str], arrows: list[str]) -> list[str]:
-    """The texts of the keys beside the arrows, the space bar's first, without those that are an arrow's in letters."""
-    names = sorted((name for name in key_map if name not in arrows), key=lambda name: name != "space")
-    moves = {key_map[name] for name in arrows if name in key_map}
-    return list(dict.fromkeys(key_map[name] for name in names if name == "space" or key_map[name] not in moves))
-
-
-def _axes(low: tuple[float, ...]) -> list[int]:
-    """An axis for each number: triggers, which rest at one end, for those that begin at 0; sticks for the others."""
-    sticks, triggers = iter(_STICKS * len(low)), iter(_TRIGGERS * len(low))
-    return [next(triggers) if value == 0 else next(sticks) for value in low]
 
 
 def _at_rest(axis: int, value: float) -> bool:

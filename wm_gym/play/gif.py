@@ -32,7 +32,8 @@ class GifWriter:
     """
 
     def __init__(self, path: Path, frames_per_second: float) -> None:
-        self._file = path.open("wb", buffering=0)
+        self._unused = None if path.exists() else path  # to be removed where no picture comes
+        self._file = path.open("ab", buffering=0)  # what was there stays until the first picture
         self._delay = max(2, round(100 / frames_per_second))  # players take 1 for "as slow as you like"
         self._last: Picture | None = None
 
@@ -49,18 +50,24 @@ class GifWriter:
         head = b"GIF89a" + size + b"\x70\x00\x00" + _FOREVER if self._last is None else b""
         control = b"\x21\xf9\x04\x04" + struct.pack("<H", self._delay) + b"\x00\x00"
         place = b"\x2c" + struct.pack("<HHHH", left, top, right - left, bottom - top) + bytes([0x80 | depth])
+        if self._last is None:
+            self._file.truncate(0)
         append_whole(self._file, head + control + place + palette + data)
-        self._last = picture
+        self._last, self._unused = picture, None
 
     def close(self) -> None:
-        """Finish the file; twice is fine.
+        """Finish the file; twice is fine. Without a picture all is as it was before.
 
         Raises:
             OSError: the disk is full. It plays all the same.
         """
-        if not self._file.closed:
-            with self._file:
+        if self._file.closed:
+            return
+        with self._file:
+            if self._last is not None:
                 append_whole(self._file, _TRAILER)
+        if self._unused is not None:
+            self._unused.unlink()
 
 
 def _changed(before: Picture | None, picture: Picture) -> tuple[int, int, int, int]:

@@ -50,7 +50,8 @@ class Hands:
         held = next(reversed(self._held.values()), idle)
         if held is None or now < self._next:
             return None
-        self._next = now + self._pause
+        late = now - self._next
+        self._next = now + self._pause - (late if late < self._pause else 0.0)  # a beat is kept, none is made up for
         return held
 
     def seconds_left(self, now: float, idle: Request | None) -> float | None:

@@ -3,14 +3,15 @@
 import math
 
 from wm_gym.play.overlay import Overlay
-from wm_gym.play.pen import ACCENT, ALARM, FAINT, GOOD, PAPER, Ink, Pen
+from wm_gym.play.pen import ACCENT, ALARM, BACKGROUND, FAINT, GOOD, PAPER, Ink, Pen
 from wm_gym.play.scene import Panel, Scene, spell
 from wm_gym.screen import pygame
 
 NUM_LINES = 6
 MARGIN = 8  # pixels
 FULL_UNCERTAINTY = 1.0  # the bar's end: latents lie in [-1, 1]
-FIRST_THOUGHT = 0.5  # seconds after which the player is told that the model is at it
+MESSAGE_LINES = 4  # that a long message may take
+HINT = "F1 help   Enter text   Backspace undo"
 _BAR_WIDTH = 0.3  # of the picture
 
 
@@ -34,9 +35,21 @@ def paint_hud(target: pygame.Surface, scene: Scene, overlay: Overlay, area: pyga
     pen.write(target, f"{stages} ms" if stages else "", FAINT, lines[3])
     _paint_uncertainty(target, scene.uncertainty, lines[4], pen)
     _write_marks(target, scene.bookmarks, overlay.filming, lines[4], pen)
-    ink = ALARM if scene.failed else GOOD
-    hint = (scene.message, ink) if scene.message else ("F1 help   Enter text   Backspace undo", FAINT)
-    pen.write(target, *hint, lines[5])
+    if scene.message:
+        paint_message(target, scene, area, pen)
+    else:
+        pen.write(target, HINT, FAINT, lines[5])
+
+
+def paint_message(target: pygame.Surface, scene: Scene, area: pygame.Rect, pen: Pen) -> None:
+    """Tell the player the scene's message, on the last lines of `area` and on as many as it needs."""
+    lines = pen.wrap(scene.message, area.width, MESSAGE_LINES)
+    height = len(lines) * pen.line_height
+    place = pygame.Rect(area.left, area.bottom - height, area.width, height)
+    target.fill(BACKGROUND, place)
+    for index, line in enumerate(lines):
+        ink = ALARM if scene.failed else GOOD
+        pen.write(target, line, ink, place.move(0, index * pen.line_height))
 
 
 def _write_panels(target: pygame.Surface, panels: tuple[Panel, ...], line: pygame.Rect, pen: Pen) -> None:
@@ -59,8 +72,8 @@ def _pace(scene: Scene, overlay: Overlay) -> str:
     parts = [scene.world, overlay.mode, f"seed {scene.seed}"]
     if overlay.steps_per_second:
         parts.append(f"{overlay.steps_per_second:.1f} steps/s")
-    if overlay.thinking_seconds > FIRST_THOUGHT:
-        parts.append(f"thinking for {overlay.thinking_seconds:.0f} s")
+    if overlay.thinking_seconds:
+        parts.append(f"thinking for {overlay.thinking_seconds} s")
     return "   ".join(part for part in parts if part)
 
 

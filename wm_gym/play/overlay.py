@@ -10,7 +10,7 @@ class Overlay:
     Attributes:
         mode: who moves the world: "waits for you", "time runs", who drives.
         steps_per_second: how fast steps came lately; 0 when none did.
-        thinking_seconds: for how long the model has been at it; 0 when idle.
+        thinking_seconds: for how long the model has been at it, whole seconds.
         filming: whether a film runs.
         hud: whether the numbers are shown.
         help: labels and meanings of the keys; empty while the help is closed.
@@ -19,7 +19,7 @@ class Overlay:
 
     mode: str = ""
     steps_per_second: float = 0.0
-    thinking_seconds: float = 0.0
+    thinking_seconds: int = 0
     filming: bool = False
     hud: bool = True
     help: tuple[tuple[str, str], ...] = ()

@@ -31,6 +31,17 @@ class Pen:
         """Pixels that a text takes."""
         return self._font.size(text)[0]
 
+    def wrap(self, text: str, width: int, most: int) -> list[str]:
+        """The words of a text on at most `most` lines; what has no room stands on the last."""
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if self.width(longer) <= width or not lines[-1] or len(lines) == most:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        return lines
+
     def write(self, target: pygame.Surface, text: str, ink: Ink, area: pygame.Rect, *, right: bool = False) -> None:
         """Write on the first line of `area`, from the left or up to the right; what has no room ends in dots."""
         if self.width(text) > area.width:

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import UInt8
 
-from wm_gym.play.hud import MARGIN, hud_height, paint_hud
+from wm_gym.play.hud import MARGIN, hud_height, paint_hud, paint_message
 from wm_gym.play.overlay import Overlay
 from wm_gym.play.pen import ACCENT, BACKGROUND, PAPER, Pen
 from wm_gym.play.scene import Scene
@@ -38,6 +38,8 @@ class Painter:
             area.height = max(1, area.height - hud_height(pen))
             paint_hud(target, scene, overlay, pygame.Rect(0, area.height, area.width, hud_height(pen)), pen)
         self._paint_frames(target, scene, frame, area)
+        if scene.failed and not overlay.hud:
+            paint_message(target, scene, area.inflate(-2 * MARGIN, -2 * MARGIN), pen)
         if overlay.help:
             self._paint_help(target, overlay.help, pen)
         if overlay.line is not None:
@@ -90,5 +92,5 @@ def _paint_line(target: pygame.Surface, text: str, pen: Pen) -> None:
 def _shade(target: pygame.Surface) -> None:
     """Darken all, so that letters on it can be read."""
     shade = pygame.Surface(target.get_size(), pygame.SRCALPHA)
-    shade.fill((*BACKGROUND, 225))
+    shade.fill((*BACKGROUND, 244))
     target.blit(shade, (0, 0))

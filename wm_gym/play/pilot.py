@@ -3,6 +3,7 @@
 import importlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,26 +36,30 @@ class Pilot:
     needs_twin: bool
 
 
-def load_pilot(name: str) -> Pilot:
+def load_pilot(name: str, env: Env) -> Pilot:
     """Load a policy: a zip of stable-baselines3 for the world's Discrete id, or "module:factory" of (env, rng).
 
     A zip holds pickles: load only your own.
 
+    Args:
+        name: the zip's path, or the factory's name.
+        env: the world that a zip must fit.
+
     Raises:
-        ValueError: there is no such policy, or it is none.
+        ValueError: there is no such policy, it is none, or it does not fit the world.
         gymnasium.error.DependencyNotInstalled: stable-baselines3 is missing.
     """
     if not name.endswith(".zip"):
         return Pilot(name=name.partition(":")[2], factory=load_policy(name), needs_twin=True)
-    model = _load_zip(Path(name))
-    return Pilot(name=Path(name).stem, factory=lambda env, rng: _numbered_policy(model, env), needs_twin=False)
+    policy = _numbered_policy(_load_zip(Path(name)), env)
+    return Pilot(name=Path(name).stem, factory=lambda env, rng: policy, needs_twin=False)
 
 
 def _load_zip(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as file:
             keys = json.loads(file.read("data")).keys()
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, AttributeError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         raise ValueError(f"policy must be a zip that stable-baselines3 saved, got {path} ({error})") from error
     algorithm = next((name for key, name in _ALGORITHMS.items() if key in keys), None)
     if algorithm is None:
@@ -66,14 +71,17 @@ def _load_zip(path: Path) -> Any:
         raise gym.error.DependencyNotInstalled(
             'a zip policy needs stable-baselines3; run: pip install "wm-gym[sb3]"'
         ) from error
-    return getattr(library, algorithm).load(path, device="cpu")
+    try:
+        return getattr(library, algorithm).load(path, device="cpu")
+    except Exception as error:  # pickles of another day raise anything
+        raise ValueError(f"policy must be a zip that loads here, got {path} ({error!r}); save it again") from error
 
 
 def _numbered_policy(model: Any, env: Env) -> Policy:
     """The model as a map from chunks to texts.
 
     Raises:
-        ValueError: it was trained on another action space.
+        ValueError: it was trained on other actions or observations.
     """
     texts = NumberedTexts(tuple(env.get_wrapper_attr("get_action_meanings")()))
     if model.action_space != texts.space:
@@ -85,4 +93,12 @@ def _numbered_policy(model: Any, env: Env) -> Policy:
         number, _ = model.predict(np.asarray(chunk)[-1], deterministic=True)
         return texts.text(int(number))
 
+    shape = env.observation_space.shape or ()
+    try:
+        act(np.zeros(shape, np.uint8))
+    except ValueError as error:
+        raise ValueError(
+            f"policy must see the frames of the world's Discrete id, {shape[1:]}, got one for "
+            f"{model.observation_space} ({error})"
+        ) from error
     return act

@@ -91,8 +91,15 @@ class Session:
         return self._show([self.now.chunk(index)[-1:] for index in range(len(self.now.outcomes))], message, failed)
 
     def close(self) -> None:
-        """End the line of play: hand over what was recorded of it."""
-        self._leave()
+        """End the line of play: hand over what was recorded of it, and close the twin. Scenes can still be had.
+
+        Raises:
+            ValueError: what was recorded cannot be saved.
+        """
+        try:
+            self._leave()
+        finally:
+            self.stage.close()
 
     def _act(self, action: Action) -> Scene:
         if self.now.ended:
@@ -118,7 +125,7 @@ class Session:
         except Exception as error:  # anybody's code; scripted experts fit the twin only
             raise ValueError(
                 f"policy {self._pilot.name} must play the {track.name}, got {error!r}; "
-                "one that reads the simulator plays where the twin does: --view both"
+                "one that reads the simulator plays where the twin does: F9, or --view both"
             ) from error
         scene = self._act(_to_action(answer))
         self._policy = (self.now, policy)
@@ -146,7 +153,7 @@ class Session:
 
     def _branch(self, slot: int) -> Scene:
         if slot not in self._bookmarks:
-            raise ValueError(f"bookmark {slot} is empty; Ctrl+{slot} keeps this moment there")
+            raise ValueError(f"bookmark {slot} is empty; keep a moment there first (F1 shows how)")
         self._go(self._bookmarks[slot])
         return self.scene(f"on from bookmark {slot}")
 

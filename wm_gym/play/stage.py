@@ -137,7 +137,7 @@ class Stage:
             track.kept.pinned = moments
 
     def close(self) -> None:
-        """Close the twin, which was made here; the dream is its maker's."""
+        """Close the twin, which was made here; the dream is its maker's. Twice is fine."""
         for track in self.tracks[1:]:
             track.env.close()
 

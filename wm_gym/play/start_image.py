@@ -1,5 +1,6 @@
 """A picture from anywhere, made into the first frame of a world."""
 
+import io
 import os
 
 import numpy as np
@@ -8,12 +9,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 Frame = UInt8[np.ndarray, "height width 3"]
 
+_UNREADABLE = (
+    *(UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError),
+    RuntimeError,  # broken AVIF and DDS files
+)
 
-def read_start_image(path: str | os.PathLike[str], frame_size: tuple[int, int]) -> Frame:
+
+def read_start_image(path: str | os.PathLike[str] | io.BytesIO, frame_size: tuple[int, int]) -> Frame:
     """Read an image file, cut its middle to the shape of a frame and resize it.
 
     Args:
-        path: the file.
+        path: the file, or its bytes.
         frame_size: (height, width) in pixels.
 
     Raises:
@@ -23,7 +29,7 @@ def read_start_image(path: str | os.PathLike[str], frame_size: tuple[int, int]) 
     try:
         with Image.open(path) as image:
             picture = _flatten(ImageOps.exif_transpose(image))
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"image must be a picture that can be read, got {path} ({error})") from error
     larger = picture.width >= width and picture.height >= height
     method = Image.Resampling.BOX if larger else Image.Resampling.NEAREST

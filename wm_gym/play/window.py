@@ -21,6 +21,7 @@ from wm_gym.play.worker import Worker
 from wm_gym.screen import open_window, pygame
 
 LONGEST_WAIT = 0.25  # seconds that the loop sleeps when nothing happens
+LINE_REPEAT = (400, 40)  # ms that a key is held on the text line before it repeats, and between two
 
 
 class Window:
@@ -51,10 +52,11 @@ class Window:
         self._hud, self._help, self._closed, self._dirty = True, False, False, True
         self._frame, self._next_frame = 0, 0.0
         self._pace = Pace()
+        self._shown = Overlay()
         self._wake_type = pygame.event.custom_type()
         self._worker = Worker(session, self._wake)
         if camera is not None:
-            camera.shoot(self._scene, self._overlay())
+            camera.shoot(self._scene, self.overlay)
 
     def run(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Play until the window is closed.
@@ -94,6 +96,20 @@ class Window:
         """Who runs the session."""
         return self._worker
 
+    @property
+    def overlay(self) -> Overlay:
+        """What the picture shows beside the scene."""
+        mover = f"{self._config.pilot} drives" if self._drives else "time runs"
+        return Overlay(
+            mode=mover if self._runs else "waits for you",
+            steps_per_second=self._pace.per_second(time.perf_counter()),
+            thinking_seconds=int(self._worker.thinking_seconds),
+            filming=self._camera is not None,
+            hud=self._hud,
+            help=tuple(self._keyboard.help) if self._help else (),
+            line=self._line.text,
+        )
+
     def _events(self) -> list[pygame.Event]:
         """What happened, after a sleep until something does or is due."""
         now = time.perf_counter()
@@ -114,6 +130,7 @@ class Window:
             self._hands.release(event.key)
         elif event.type in (pygame.WINDOWFOCUSLOST, pygame.JOYDEVICEREMOVED):
             self._hands.release_all()
+            self._pads.rest()
         elif event.type == pygame.DROPFILE:
             self._worker.push(Request("start", event.file))
         elif event.type == pygame.JOYDEVICEADDED:
@@ -127,6 +144,8 @@ class Window:
         if self._line.text is not None:
             said = self._line.type(event.key, event.mod, event.unicode)
             self._dirty = True
+            if self._line.text is None:
+                pygame.key.set_repeat()
             if said is not None:
                 self._worker.push(Request("act", said))
             return
@@ -167,6 +186,7 @@ class Window:
             case "line":
                 self._hands.release_all()
                 self._line.open()
+                pygame.key.set_repeat(*LINE_REPEAT)
             case "pause":
                 self._runs = not self._runs
             case "pilot":
@@ -214,8 +234,8 @@ class Window:
             self._say(f"full screen is not to be had here: {error}", failed=True)
 
     def _idle_request(self) -> Request | None:
-        """What happens when nobody acts; None where the world waits, the text line is open, or all is over."""
-        if not self._runs or self._line.text is not None or self._scene.over:
+        """What happens when nobody acts; None where the world waits, help or text line are open, or all is over."""
+        if not self._runs or self._help or self._line.text is not None or self._scene.over:
             return None
         return Request("drive") if self._drives else Request("act", "")
 
@@ -242,7 +262,7 @@ class Window:
             if self._camera is None:
                 return
             try:
-                self._camera.shoot(scene, self._overlay())
+                self._camera.shoot(scene, self.overlay)
             except OSError as error:
                 self._end_film(self._camera, error)
 
@@ -259,23 +279,12 @@ class Window:
         if self._frame + 1 < self._scene.num_frames and now >= self._next_frame:
             self._frame, self._dirty = self._frame + 1, True
             self._next_frame += 1 / self._config.frames_per_second
-        if self._dirty or self._worker.thinking_seconds > LONGEST_WAIT:
+        overlay = self.overlay
+        if overlay != self._shown or self._dirty:
             self._surface = pygame.display.get_surface() or self._surface
-            self._painter.paint(self._surface, self._scene, self._frame, self._overlay())
+            self._painter.paint(self._surface, self._scene, self._frame, overlay)
             pygame.display.flip()
-            self._dirty = False
-
-    def _overlay(self) -> Overlay:
-        mode = f"{self._config.pilot} drives" if self._drives else "time runs" if self._runs else "waits for you"
-        return Overlay(
-            mode=mode,
-            steps_per_second=self._pace.per_second(time.perf_counter()),
-            thinking_seconds=self._worker.thinking_seconds,
-            filming=self._camera is not None,
-            hud=self._hud,
-            help=tuple(self._keyboard.help) if self._help else (),
-            line=self._line.text,
-        )
+            self._dirty, self._shown = False, overlay
 
     def _wake(self) -> None:
         """Called by the worker's thread: a scene is there."""

@@ -28,6 +28,10 @@ def find_chromium() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+class Refused(Exception):
+    """Chromium could not do it, as while a page goes away."""
+
+
 class Tab:
     """A tab of a running Chromium.
 
@@ -49,7 +53,8 @@ class Tab:
         while True:
             answer = json.loads(self._socket.recv(PATIENCE))
             if answer.get("id") == self._number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    raise Refused(answer)
                 return answer["result"]
             if answer.get("method") == "Runtime.exceptionThrown":
                 self.errors.append(json.dumps(answer["params"]["exceptionDetails"]))
@@ -66,9 +71,28 @@ class Tab:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
+    def know(self, expression: str) -> Any:
+        """The value of some JavaScript over the page's `state`; None where there is no page yet."""
+        return self.find(
+            f"import(location.origin + '/state.js').then(({{ state, answered }}) => ({expression}), () => null)"
+        )
+
     def wait_for(self, expression: str) -> None:
-        """Wait until some JavaScript is true."""
-        wait_until(lambda: bool(self.find(expression)))
+        """Wait until some JavaScript over the page's `state` is true."""
+
+        def is_true() -> bool:
+            try:
+                return bool(self.know(expression))
+            except Refused:
+                return False
+
+        wait_until(is_true)
+
+    def drop(self, path: Path, x: float = 200, y: float = 200) -> None:
+        """Drop a file on the page."""
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.do("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
     def press(self, key: str, code: str = "", *, up: bool = True, modifiers: int = 0) -> None:
         """Put a key down, and let it up."""

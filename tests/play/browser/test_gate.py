@@ -25,7 +25,24 @@ def get(address: str, **headers: str) -> tuple[int, str]:
 def test_the_page_is_served_and_nothing_else(served: Served) -> None:
     status, page = get(served.address)
     assert (status, page[:15]) == (200, "<!doctype html>")
-    assert get(f"{served.address}../../etc/passwd")[0] == 404
+    for path in ("../../etc/passwd", "index.html", "page/main.js", "../gate.py", "main.js/", "%2e%2e/gate.py"):
+        assert get(f"{served.address}{path}")[0] == 404
+    assert "import" in get(f"{served.address}main.js?v=1")[1]
+
+
+def test_every_file_of_the_page_says_what_it_is_and_may_load_no_other_sites(served: Served) -> None:
+    kinds = {}
+    for name in ("", "page.css", "main.js"):
+        with urllib.request.urlopen(served.address + name, timeout=10) as answer:
+            kinds[name] = answer.headers["Content-Type"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            policy = answer.headers["Content-Security-Policy"].split("; ")
+            assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
+    assert kinds == {
+        "": "text/html; charset=utf-8",
+        "page.css": "text/css; charset=utf-8",
+        "main.js": "text/javascript; charset=utf-8",
+    }
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[", "localhost.evil:80"])

@@ -3,7 +3,10 @@
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -11,6 +14,7 @@ from websockets.sync.client import ClientConnection
 
 from tests.endless_worlds import set_termination_logit
 from tests.play.browser.pages import Served, serving, wait_until
+from tests.worlds import Slide
 from wm_gym.data.dataset import Dataset
 from wm_gym.env import WorldModelEnv
 from wm_gym.play.browser.config import BrowserConfig
@@ -83,6 +87,7 @@ def test_an_episode_starts_at_the_frame_that_a_page_sends(served: Served) -> Non
 BAD = [
     *("", "{", "[]", "[" * 3000, "1" * 4000, "x" * 5000),
     *('{"do": "fly"}', '{"do": "act", "text": 3}', '{"do": "branch"}', '{"do": "branch", "slot": true}'),
+    *('{"do": "act", "numbers": 3}', '{"do": "act", "numbers": ["1"]}', '{"do": "act", "numbers": [true]}'),
     *('{"do": "undo", "count": 0}', '{"do": "reset", "seed": -1}', '{"do": "seen", "number": 99}'),
     '{"do": "start", "value": "/etc/passwd"}',
 ]
@@ -241,9 +246,14 @@ def test_a_world_that_ends_says_so(tmp_path: Path, checkpoint: Path) -> None:
 def test_bad_options_are_told_before_anybody_comes(checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="image must be a picture"), serving(checkpoint, image=tmp_path / "none.png"):
         pass
-    with pytest.raises(ValueError, match="record must be left out on a page"):
-        with serving(checkpoint, record=tmp_path / "a.gif"):
-            pass
+    with pytest.raises(ValueError, match="a film must end in"), serving(checkpoint, record=tmp_path / "a.avi"):
+        pass
+    with (
+        pytest.raises(ValueError, match="script must have a number after 'undo'"),
+        serving(checkpoint, script="undo it"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_told(served: Served, checkpoint: Path) -> None:
@@ -284,3 +294,90 @@ def test_a_session_that_breaks_ends_alone(served: Served) -> None:
     assert (code, reason[:18]) == (4500, "the session broke:")
     assert other.act("go left")["step"] == 1
     assert any("a session broke" in line for line in served.said)
+
+
+def test_numbers_reach_the_world(general_checkpoint: Path) -> None:
+    with serving(general_checkpoint, world="steer") as served:
+        page = served.enter()
+        facts = page.welcome()
+        assert (facts["low"], facts["high"], facts["pad"]["axes"]) == ([-1, 0], [1, 1], ["left x", "right trigger"])
+        assert page.ask("act", numbers=[0.5, 1])["action"] == "+0.50 +1.00"
+        for numbers in ([0.5], [0.5, 2], [], [1e999, 0]):
+            head = page.ask("act", numbers=numbers)
+            assert (head["failed"], head["step"]) == (True, 1)
+            assert "action must be 2 numbers from" in head["message"]
+
+
+def test_a_world_of_texts_takes_no_numbers(served: Served) -> None:
+    page = served.enter()
+    assert page.welcome()["low"] == []
+    assert "this world takes no numbers" in page.ask("act", numbers=[1])["message"]
+
+
+def test_a_script_is_what_drives_until_it_is_over(checkpoint: Path) -> None:
+    with serving(checkpoint, script="go left,wait * 2,undo,branch 9,go down") as served:
+        page = served.enter()
+        facts = page.welcome()
+        assert (facts["pilot"], facts["drives"]) == ("the script", True)
+        heads = [page.ask("drive") for _ in range(4)]
+        assert [(head["step"], head["driver"]) for head in heads] == [(n, "the script") for n in (1, 2, 3, 2)]
+        assert page.act("wait")["step"] == 3  # a hand may act in between
+        assert page.ask("drive")["message"].startswith("bookmark 9 is empty")
+        assert page.ask("drive")["action"] == "go down"
+        assert page.ask("drive")["message"] == "the script is over"
+        assert "a policy must be named" in page.ask("drive")["message"]
+
+
+def test_every_session_is_filmed_into_a_file_of_its_own(checkpoint: Path, tmp_path: Path) -> None:
+    with serving(checkpoint, record=tmp_path / "a.gif") as served:
+        for texts in (("go left", "wait"), ("go down",)):
+            page = served.enter()
+            page.welcome()
+            for text in texts:
+                page.act(text)
+            page.say(do="leave")
+            assert close_of(page.socket) == (4410, "you have left")
+        sessions = served.server._sessions
+    assert sessions.files == (str(tmp_path / "a.gif"), str(tmp_path / "a-2.gif"))
+    assert [len(imageio.imread(path, index=None)) for path in sessions.files] == [3, 2]
+
+
+def test_a_film_that_fills_the_disk_ends_and_play_goes_on(checkpoint: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with serving(checkpoint, record=tmp_path / "a.gif") as served:
+        page = served.enter()
+        page.welcome()
+        resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "a.gif").stat().st_size + 10, before[1]))
+        try:
+            page.say(do="act", text="go left", number=1)
+            while "ends here" not in page.look()["message"]:
+                pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert page.head["failed"]
+        assert page.act("wait")["step"] == 2
+    assert len(imageio.imread(tmp_path / "a.gif", index=None)) == 1
+
+
+def test_twins_are_closed_with_their_sessions_also_that_of_nobody(checkpoint: Path) -> None:
+    closed: list[str] = []
+
+    class Twin(Slide):
+        """A simulator that must be closed."""
+
+        def close(self) -> None:
+            closed.append("twin")
+
+    def make(**options: Any) -> Twin:
+        return Twin()
+
+    gym.register("play/Twin-v0", entry_point=make)
+    try:
+        for visitors, count in ((1, 1), (0, 2)):
+            with serving(checkpoint, view="both", twin="play/Twin-v0") as served:
+                for _ in range(visitors):
+                    served.enter().welcome()
+            assert closed == ["twin"] * count
+    finally:
+        del gym.registry["play/Twin-v0"]

@@ -4,11 +4,8 @@ A site that points its own name at this machine (DNS rebinding) comes with that 
 comes with that site as `Origin`, which browsers do not let it change. Programs that are no browsers send no `Origin`.
 """
 
-import base64
-import hashlib
 import hmac
 import ipaddress
-import re
 import socket
 from http import HTTPStatus
 from importlib.resources import files
@@ -20,6 +17,13 @@ from websockets.http11 import Request, Response
 from wm_gym.play.browser.config import BrowserConfig
 
 SOCKET_PATH = "/play"
+_KINDS = {"/": "html", "css": "css", "js": "javascript"}  # by what follows the last dot of the path
+_POLICY = "; ".join(  # the page may run and look as it is written, speak to its server, and nothing else
+    (
+        *("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "img-src data: blob:"),
+        *("base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"),
+    )
+)
 
 
 class Gate:
@@ -32,11 +36,12 @@ class Gate:
     def __init__(self, config: BrowserConfig) -> None:
         self._token = config.token
         self._names = {"localhost", config.host.lower(), socket.gethostname().lower()}
-        self._page = files("wm_gym.play.browser").joinpath("page/index.html").read_text("utf-8")
-        self._policy = _content_policy(self._page)
+        folder = files("wm_gym.play.browser").joinpath("page")
+        self._files = {f"/{file.name}": file.read_text("utf-8") for file in folder.iterdir()}
+        self._files["/"] = self._files.pop("/index.html")
 
     def answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        """The page, a refusal, or None to go on with the WebSocket."""
+        """A file of the page, a refusal, or None to go on with the WebSocket."""
         hosts, origins = request.headers.get_all("Host"), request.headers.get_all("Origin")
         if len(hosts) != 1 or not self._knows(hosts[0]):
             return connection.respond(HTTPStatus.FORBIDDEN, "Open the page under the address that wm-gym printed.\n")
@@ -45,8 +50,8 @@ class Gate:
             if any(urlsplit(origin).netloc.lower() != hosts[0].lower() for origin in origins):
                 return connection.respond(HTTPStatus.FORBIDDEN, "Pages of other sites may not play.\n")
             return None
-        if path == "/":
-            return self._serve_page(connection)
+        if path in self._files:
+            return self._serve(connection, path)
         return connection.respond(HTTPStatus.NOT_FOUND, "The page is at /.\n")
 
     def admits(self, token: str) -> bool:
@@ -61,13 +66,13 @@ class Gate:
             return False
         return name in self._names or _is_address(name)
 
-    def _serve_page(self, connection: ServerConnection) -> Response:
-        response = connection.respond(HTTPStatus.OK, self._page)
+    def _serve(self, connection: ServerConnection, path: str) -> Response:
+        response = connection.respond(HTTPStatus.OK, self._files[path])
         del response.headers["Content-Type"]
         response.headers.update(
             {
-                "Content-Type": "text/html; charset=utf-8",
-                "Content-Security-Policy": self._policy,
+                "Content-Type": f"text/{_KINDS[path.rpartition('.')[2]]}; charset=utf-8",
+                "Content-Security-Policy": _POLICY,
                 "Cache-Control": "no-store",
                 "Referrer-Policy": "no-referrer",
                 "X-Content-Type-Options": "nosniff",
@@ -88,13 +93,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _content_policy(page: str) -> str:
-    """The page may run and look as it is written, speak to its server, and nothing else."""
-    rules = ["default-src 'none'", "connect-src 'self'", "img-src data: blob:", "base-uri 'none'", "form-action 'none'"]
-    for tag in ("script", "style"):
-        texts = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
-        rules.append(f"{tag}-src " + " ".join(f"'sha256-{each}'" for each in hashes))
-    return "; ".join([*rules, "frame-ancestors 'none'"])

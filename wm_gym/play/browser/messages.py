@@ -1,8 +1,9 @@
 """What a page and the server say to each other.
 
-A page says JSON, `{"do": "act", "text": "turn left", "number": 7}`, or the pixels of a frame to start from, RGB. It
-says `{"do": "hello"}` first, and `{"do": "seen", "number": n}` of each scene. The server says JSON too, and each scene
-as one binary message: the length of its JSON in four bytes, least first, the JSON, then the pixels of each panel, RGB.
+A page says JSON, `{"do": "act", "text": "turn left", "number": 7}` (or `"numbers": [0.5, -1]` in place of the text), or
+the pixels of a frame to start from, RGB. It says `{"do": "hello"}` first, and `{"do": "seen", "number": n}` of each
+scene. The server says JSON too, and each scene as one binary message: the length of its JSON in four bytes, least
+first, the JSON, then the pixels of each panel, RGB.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jaxtyping import UInt8
 
-from wm_gym.play.request import ALL_STEPS, NUM_SLOTS, Request
+from wm_gym.play.request import ALL_STEPS, NUM_SLOTS, Action, Request
 from wm_gym.play.scene import Scene, spell
 from wm_gym.play.session import VIEWS
 
@@ -179,6 +180,16 @@ def _text(fields: Fields, name: str) -> str:
     return value
 
 
+def _action(fields: Fields) -> Action:
+    """A text, or numbers where the page sends some."""
+    numbers = fields.get("numbers")
+    if numbers is None:
+        return _text(fields, "text")
+    if not isinstance(numbers, list) or not all(type(number) in (int, float) for number in numbers):
+        raise ValueError(f"numbers must be a list of numbers, got {numbers!r:.40}")
+    return tuple(map(float, numbers))
+
+
 def _number(fields: Fields, name: str, low: int, high: int, default: int | None = None) -> int:
     value = fields.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -203,7 +214,7 @@ def _finite(value: float) -> float | None:
 
 
 _REQUESTS: dict[str, Callable[[Fields], Request]] = {
-    "act": lambda fields: Request("act", _text(fields, "text")),
+    "act": lambda fields: Request("act", _action(fields)),
     "drive": lambda fields: Request("drive"),
     "undo": lambda fields: Request("undo", count=_number(fields, "count", 1, ALL_STEPS, 1)),
     "redo": lambda fields: Request("redo", count=_number(fields, "count", 1, ALL_STEPS, 1)),

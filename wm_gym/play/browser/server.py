@@ -15,6 +15,7 @@ from wm_gym.play.browser.feed import Feed
 from wm_gym.play.browser.gate import Gate, page_address
 from wm_gym.play.browser.messages import MAX_TEXT, Hello, Leave, Picture, Seen, encode_welcome, parse, parse_hello
 from wm_gym.play.browser.player import Player
+from wm_gym.play.browser.refusal import BROKEN, FORBIDDEN, FULL, IDLE, LEFT, MALFORMED, REPLACED, Refusal, shorten
 from wm_gym.play.browser.sessions import Sessions
 from wm_gym.play.config import PlayConfig
 from wm_gym.play.session import Session
@@ -25,17 +26,7 @@ HELLO_SECONDS = 10.0  # that a connection has to say who it is
 MAX_STRANGERS = 32  # connections that did not say it yet
 SWEEP_SECONDS = 0.2  # between looks at who is gone
 
-MALFORMED, FORBIDDEN, IDLE, REPLACED, LEFT, FULL, BROKEN = 4400, 4403, 4408, 4409, 4410, 4429, 4500  # close codes
-
 Say = Callable[[str], None]
-
-
-class Refusal(Exception):
-    """A page may not play: the WebSocket's close code, and the reason that the page shows."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
 
 
 def play_in_browser(config: PlayConfig, browser: BrowserConfig, say: Say) -> tuple[str, ...]:
@@ -127,7 +118,7 @@ class Server:
         try:
             player = await self._greet(socket, feed)
         except Refusal as refusal:
-            await socket.close(refusal.code, _short(str(refusal)))
+            await socket.close(refusal.code, shorten(str(refusal)))
             return
         except ConnectionClosed:
             return
@@ -182,14 +173,29 @@ class Server:
             return self.players[hello.resume], "here you are again"
         async with self._entrance:
             self._make_room()
-            session, self._spare = self._spare, None
             try:
-                session = session or await self._think(self._sessions.make)
+                player = await self._make_player()
             except (ValueError, OSError, ImportError, gym.error.Error) as error:
                 raise Refusal(BROKEN, f"no session could be made: {error}") from error
-            player = Player(session, await self._think(session.scene), self._think)
             self.players[player.name] = player
         return player, "the session of this page has ended: this is a new one" if hello.resume else ""
+
+    async def _make_player(self) -> Player:
+        """A player with a session of its own.
+
+        Raises:
+            ValueError: the options make none.
+            OSError: the image cannot be read, or a film cannot be written.
+            gymnasium.error.Error: the twin is missing.
+        """
+        if self._spare is None:
+            self._spare = await self._think(self._sessions.make)
+        scene = await self._think(self._spare.scene)
+        camera = await self._think(self._sessions.make_camera)
+        session, self._spare = self._spare, None
+        player = Player(session, scene, self._think, script=self._sessions.script, camera=camera)
+        await player.film()
+        return player
 
     def _make_room(self) -> None:
         """See that one more may play; who was lost longest goes first.
@@ -246,7 +252,7 @@ class Server:
         self.players.pop(player.name, None)
         socket = self._sockets.pop(player, None)
         if socket is not None:
-            self._spawn(socket.close(code, _short(reason)))
+            self._spawn(socket.close(code, shorten(reason)))
         self._spawn(self._save(player))
 
     async def _save(self, player: Player) -> None:
@@ -260,6 +266,8 @@ class Server:
         for player in list(self.players.values()):
             self._end(player, LEFT, "the server has closed")
         await asyncio.gather(*self._endings)
+        if self._spare is not None:
+            await self._think(self._spare.close)
         self._thinker.shutdown()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -279,8 +287,3 @@ def _quiet_logger() -> logging.Logger:
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())
     return logger
-
-
-def _short(reason: str) -> str:
-    """What has room in a WebSocket's close frame."""
-    return reason.encode("ascii", "replace")[:120].decode()

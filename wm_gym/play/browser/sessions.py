@@ -1,19 +1,23 @@
 """Sessions of many players over one model."""
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from wm_gym.data.dataset import Dataset
 from wm_gym.env import WorldModelEnv
+from wm_gym.play.casting import find_pilot, opening, twin_maker
 from wm_gym.play.config import PlayConfig
 from wm_gym.play.episodes import EpisodeFolder
+from wm_gym.play.film import unused
 from wm_gym.play.moment import Moment
-from wm_gym.play.pilot import Pilot, load_pilot
-from wm_gym.play.replay import RecordedEnv, recorded_pilot
-from wm_gym.play.request import Request
+from wm_gym.play.pad_layout import pad_axes, pad_buttons
+from wm_gym.play.script import parse_script
 from wm_gym.play.session import Session
-from wm_gym.play.stage import Stage, TwinMaker
-from wm_gym.play.twins import make_twin
+from wm_gym.play.stage import Stage
+from wm_gym.play.track import control_range
+
+if TYPE_CHECKING:
+    from wm_gym.play.camera import Camera
 
 
 class Sessions:
@@ -29,21 +33,23 @@ class Sessions:
     """
 
     def __init__(self, config: PlayConfig, max_players: int) -> None:
-        for name in ("script", "record"):
-            if getattr(config, name) is not None:
-                raise ValueError(f"{name} must be left out on a page, got one; --episodes keeps what is played there")
         self.config = config
+        self.script = () if config.script is None else tuple(parse_script(config.script))
         self.env = WorldModelEnv(world=config.world, checkpoint=config.checkpoint, device=config.device)
-        self.pilot = _load_pilot(config)
-        self._recording = None if config.replay is None else Dataset.open(config.replay)
+        self.pilot = find_pilot(config, self.env)
+        self._twin = twin_maker(config, self.env.world)
         self._undo_bytes = config.undo_megabytes * 2**20 // max_players
         self._shelf = None if config.episodes is None else _Shelf(config.episodes, self._stage())
+        self._films: list[Path] = []
+        if config.record is not None:
+            self._open_camera(config.record).close()  # what is wrong shall be told before anybody comes
 
     @property
     def files(self) -> tuple[str, ...]:
         """What was written, a line each."""
         saved = {} if self._shelf is None else self._shelf.num_saved
-        return tuple(f"{count} episodes in {self.config.episodes}/{name}" for name, count in saved.items())
+        episodes = (f"{count} episodes in {self.config.episodes}/{name}" for name, count in saved.items())
+        return (*map(str, self._films), *episodes)
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -57,17 +63,21 @@ class Sessions:
         env, config = self.env, self.config
         height, width = self.frame_size
         frames_per_second = float(env.metadata["render_fps"])
+        low, high = control_range(env)
         return {
             "world": env.world,
             "width": width,
             "height": height,
             "keys": env.key_map,
             "actions": env.get_action_meanings(),
+            "low": low,
+            "high": high,
+            "pad": {"buttons": pad_buttons(env.key_map), "axes": pad_axes(low)},
             "fps": frames_per_second,
             "stepSeconds": env.chunk_frames / frames_per_second,
             "runs": config.runs(env.world),
-            "pilot": "" if self.pilot is None else self.pilot.name,
-            "drives": config.drive or config.replay is not None,
+            "pilot": "the script" if self.script else "" if self.pilot is None else self.pilot.name,
+            "drives": config.drive or config.replay is not None or bool(self.script),
         }
 
     def make(self) -> Session:
@@ -81,12 +91,25 @@ class Sessions:
         stage = self._stage()
         on_leave = None if self._shelf is None else self._shelf.saver(stage)
         session = Session(stage, seed=self.config.seed, pilot=self.pilot, on_leave=on_leave)
-        if self.config.image is not None:
-            session.apply(Request("start", self.config.image))
-        view = "both" if self.config.replay is not None else self.config.view
-        if view != "dream":
-            session.apply(Request("view", view))
+        try:
+            for request in opening(self.config):
+                session.apply(request)
+        except BaseException:
+            session.close()
+            raise
         return session
+
+    def make_camera(self) -> "Camera | None":
+        """What films a new session, where films are asked for: the first into the file that was named.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if self.config.record is None:
+            return None
+        camera = self._open_camera(unused(self.config.record) if self._films else self.config.record)
+        self._films.append(camera.film.path)
+        return camera
 
     def close(self) -> None:
         """End the writing; twice is fine."""
@@ -95,13 +118,12 @@ class Sessions:
         self.env.close()
 
     def _stage(self) -> Stage:
-        return Stage(_seat(self.env), twin=self._twin(), undo_bytes=self._undo_bytes)
+        return Stage(_seat(self.env), twin=self._twin, undo_bytes=self._undo_bytes)
 
-    def _twin(self) -> TwinMaker:
-        config, world, recording = self.config, self.env.world, self._recording
-        if recording is not None:
-            return TwinMaker(make=lambda: RecordedEnv(recording), name="recorded")
-        return TwinMaker(make=lambda: make_twin(world, config.twin, config.twin_arguments))
+    def _open_camera(self, path: Path) -> "Camera":
+        from wm_gym.play.camera import Camera  # only here: pages that nobody films need no pygame
+
+        return Camera(path, float(self.env.metadata["render_fps"]))
 
 
 class _Shelf(EpisodeFolder):
@@ -115,12 +137,6 @@ class _Shelf(EpisodeFolder):
             self.save(moment)
 
         return save
-
-
-def _load_pilot(config: PlayConfig) -> Pilot | None:
-    if config.replay is not None:
-        return recorded_pilot()
-    return None if config.policy is None else load_pilot(config.policy)
 
 
 def _seat(env: WorldModelEnv) -> WorldModelEnv:
