@@ -6,14 +6,14 @@ o_{t+1}. The decoded frames are encoded again before they become history, which 
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,33 +21,15 @@ from wm_gym.actions import Action, check_numbers, check_text
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
 from wm_gym.decoder.sampling import sample_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
+from wm_gym.rollout import Rollout, roll_out
+from wm_gym.step_output import StepOutput
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.world_card import ModelCard
 from wm_gym.world_state import WorldState, check_seeds
 
+__all__ = ["StepOutput", "WorldModel", "world_noise"]
+
 ACTION_CACHE_SIZE = 65536  # distinct texts kept encoded
-
-
-@dataclass(frozen=True)
-class StepOutput:
-    """What a step returns beside the next state.
-
-    Attributes:
-        frames: the next chunk, uint8.
-        reward: sum over the chunk.
-        terminated: whether the episode ended.
-        termination_probability: what `terminated` was thresholded from, at 0.5.
-        uncertainty: largest root-mean-square difference of a latent cell between what the decoder drew and its
-            re-encoded frames; 0 where the picture is one that the autoencoder knows.
-        latencies: wall seconds spent in each stage; on a GPU those of launching its kernels, which run on meanwhile.
-    """
-
-    frames: UInt8[Tensor, "batch frames height width 3"]
-    reward: Float[Tensor, "batch"]
-    terminated: Bool[Tensor, "batch"]
-    termination_probability: Float[Tensor, "batch"]
-    uncertainty: Float[Tensor, "batch"]
-    latencies: Mapping[str, float]
 
 
 def world_noise(state: WorldState, shape: tuple[int, ...]) -> Float[Tensor, "batch *shape"]:
@@ -225,6 +207,55 @@ class WorldModel(nn.Module):
             latencies=clock.seconds,
         )
         return next_state, output
+
+    def rollout(
+        self,
+        state: WorldState,
+        action_sequences: Sequence[Sequence[Action]],
+        *,
+        keep_frames: bool = False,
+        keep_state: bool = False,
+        share_prefixes: bool = False,
+        memory_limit: int | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        progress: bool = False,
+        num_denoising_steps: int | None = None,
+        temperature: float | None = None,
+    ) -> Rollout:
+        """Imagine many futures; what `step` would give for each of them, without a step after an episode's end.
+
+        Args:
+            state: one world that all futures begin in, or one for each.
+            action_sequences: equally long lists of actions, one a future.
+            keep_frames: also return what is seen after each step.
+            keep_state: also return the worlds after their last step.
+            share_prefixes: step futures that have said the same so far as one world; another batch size rounds another
+                way, so the last bits may differ.
+            memory_limit: bytes that the worlds of one model call may take; more futures are imagined one batch after
+                the other. Default: 64 MiB on a CPU, a quarter of the free memory on a GPU. What is returned comes on
+                top.
+            should_stop: asked before each model call; once it says True, what was imagined until then is returned.
+            progress: whether to show a bar on stderr once it takes more than two seconds.
+            num_denoising_steps: decoder calls; default is the card's.
+            temperature: scale of the initial noise; default is the card's.
+
+        Raises:
+            ValueError: no sequence, one that is empty or of another length, an action that `step` refuses, neither one
+                state nor one a future, a state of another checkpoint, or a limit that not even one world fits.
+            RolloutInterrupted: Ctrl-C; it carries what was imagined until then.
+        """
+        self.check_state(state)
+        return roll_out(
+            partial(self.step, num_denoising_steps=num_denoising_steps, temperature=temperature),
+            state,
+            action_sequences,
+            keep_frames=keep_frames,
+            keep_state=keep_state,
+            share_prefixes=share_prefixes,
+            memory_limit=memory_limit,
+            should_stop=should_stop,
+            progress=progress,
+        )
 
     def check_state(self, state: object) -> None:
         """Check that a step can go on from `state`.

@@ -1,5 +1,6 @@
 """The world state: everything that a step carries on, as one explicit value with a batch dimension."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -65,7 +66,7 @@ class WorldState:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that its tensors take."""
+        """Bytes that its tensors take, where each world has its own: forks share theirs until their next step."""
         return sum(tensor.nbytes for tensor in self.tensors().values())
 
     def tensors(self) -> dict[str, Tensor]:
@@ -73,9 +74,15 @@ class WorldState:
         return _flatten(self)
 
     def repeat(self, n: int) -> "WorldState":
-        """Each world n times in a row: n forks that continue alike under equal actions, until `reseed`."""
+        """Each world n times in a row: n forks that continue alike under equal actions, until `reseed`.
+
+        Forks of one world copy nothing: all of them show the same memory, until the next step gives each its own.
+        """
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
+        if self.batch_size == 1:
+            shared = {name: tensor.expand(n, *tensor.shape[1:]) for name, tensor in self.tensors().items()}
+            return _unflatten(self.weights_hash, shared)
         return self.select([index for index in range(self.batch_size) for _ in range(n)])
 
     def select(self, indices: Sequence[int] | NDArray[np.integer]) -> "WorldState":
@@ -123,8 +130,13 @@ class WorldState:
         """Write the state as safetensors; the file appears whole or not at all."""
         target = Path(path)
         partial = target.with_name(f".{target.name}.{os.getpid()}")
-        metadata = {"format_version": FORMAT_VERSION, "weights_hash": self.weights_hash}
-        save_file({name: tensor.contiguous() for name, tensor in self.tensors().items()}, partial, metadata)
+        tensors = {name: tensor.contiguous() for name, tensor in self.tensors().items()}
+        metadata = {
+            "format_version": FORMAT_VERSION,
+            "weights_hash": self.weights_hash,
+            "sha256": _sha256(self.weights_hash, tensors),
+        }
+        save_file(tensors, partial, metadata)
         os.replace(partial, target)
 
     @staticmethod
@@ -132,7 +144,7 @@ class WorldState:
         """Read a state back, bit for bit.
 
         Raises:
-            ValueError: the file is missing, cut, incomplete, or of another format version.
+            ValueError: the file is missing, cut, incomplete, changed, or of another format version.
         """
         try:
             with safe_open(path, framework="pt", device=device) as file:
@@ -147,9 +159,25 @@ class WorldState:
         if len(batches) > 1 or torch.Size([]) in batches:
             raise ValueError(f"{path} must hold tensors of one batch, got {sorted(batches)}; save the state again")
         try:
-            return _unflatten(metadata["weights_hash"], tensors)
+            state = _unflatten(metadata["weights_hash"], tensors)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path} must hold all tensors of a state, got: {error}; save the state again") from error
+        found, expected = _sha256(state.weights_hash, tensors), metadata.get("sha256")
+        if found != expected:
+            raise ValueError(
+                f"{path} must have the sha256 that it was saved with, {expected}, got {found}: the file was changed; "
+                "save the state again"
+            )
+        return state
+
+
+def _sha256(weights_hash: str, tensors: dict[str, Tensor]) -> str:
+    """Fingerprint of all that a state file says."""
+    digest = hashlib.sha256(weights_hash.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _flatten(value: Any, prefix: str = "") -> dict[str, Tensor]:

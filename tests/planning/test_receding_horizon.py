@@ -1,0 +1,101 @@
+"""Following plans, and making new ones when the world does something else."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from tests.planning.boards import VOCABULARY, Board, cell_of
+from tests.worlds import GOAL
+from wm_gym.actions import Action
+from wm_gym.planning import BestFirstSearch, Budget, Objective, Plan, Pursuit, RecedingHorizon
+from wm_gym.world_state import WorldState
+
+
+class Remembering:
+    """Best-first search that keeps what it was asked."""
+
+    def __init__(self, board: Board) -> None:
+        objective, budget = Objective(enough=0.5), Budget(model_steps=2000)
+        self._search = BestFirstSearch(board, VOCABULARY, objective=objective, budget=budget, num_worlds=8)
+        self.asked: list[tuple[tuple[int, int], tuple[Action, ...]]] = []
+
+    def plan(self, state: WorldState, warm_start: Sequence[Action] = ()) -> Plan:
+        self.asked.append((cell_of(state.frames[0]), tuple(warm_start)))
+        return self._search.plan(state, warm_start)
+
+
+def live(
+    control: RecedingHorizon, board: Board, start: tuple[int, int], num_steps: int, slip_at: int | None = None
+) -> tuple[list[tuple[int, int]], Pursuit]:
+    """Acts; at one step the tile slips to (0, 0) whatever is done."""
+    state, cells = board.reset(start), []
+    pursuit: Pursuit | None = None
+    for step in range(num_steps):
+        now = state
+        action, pursuit = control.act(now.frames[0, -1].numpy(), lambda now=now: now, pursuit)  # type: ignore[misc]
+        state, _ = Board().step(state, [action])
+        if step == slip_at:
+            state = board.reset((0, 0))
+        cells.append(cell_of(state.frames[0]))
+    assert pursuit is not None
+    return cells, pursuit
+
+
+def test_one_plan_is_followed_to_the_goal() -> None:
+    board = Board()
+    planner = Remembering(board)
+    cells, pursuit = live(RecedingHorizon(planner), board, (1, 1), 4)
+    assert cells[-1] == GOAL
+    assert len(planner.asked) == pursuit.num_plans == 1
+    assert pursuit.rest == () and pursuit.num_done == 4
+
+
+def test_surprise_makes_a_new_plan_that_begins_with_the_rest() -> None:
+    board = Board()
+    planner = Remembering(board)
+    cells, pursuit = live(RecedingHorizon(planner), board, (1, 1), 6, slip_at=1)
+    assert cells[1] == (0, 0) and cells[-1] == GOAL
+    assert pursuit.num_plans == 2
+    (first, _), (second, rest) = planner.asked
+    assert (first, second) == ((1, 1), (0, 0)) and len(rest) == 2
+    assert pursuit.model_steps == sum(board.batches)
+
+
+def test_plans_are_made_anew_after_so_many_steps() -> None:
+    board = Board()
+    planner = Remembering(board)
+    cells, pursuit = live(RecedingHorizon(planner, replan_every=1), board, (1, 1), 4)
+    assert cells[-1] == GOAL and pursuit.num_plans == 4
+    assert [len(rest) for _, rest in planner.asked] == [0, 3, 2, 1]
+
+
+def test_world_is_only_asked_for_where_a_plan_is_made() -> None:
+    board = Board()
+    control = RecedingHorizon(Remembering(board))
+    state = board.reset((1, 1))
+    action, pursuit = control.act(state.frames[0, -1].numpy(), lambda: state)
+    state, _ = board.step(state, [action])
+
+    def nobody() -> WorldState:
+        raise AssertionError("asked for the world")
+
+    control.act(state.frames[0, -1].numpy(), nobody, pursuit)
+    with pytest.raises(AssertionError, match="asked for the world"):
+        control.act(np.zeros((32, 32, 3), np.uint8), nobody, pursuit)
+
+
+def test_a_grey_level_is_no_surprise() -> None:
+    board = Board()
+    control = RecedingHorizon(Remembering(board))
+    state = board.reset((1, 1))
+    action, pursuit = control.act(state.frames[0, -1].numpy(), lambda: state)
+    state, _ = board.step(state, [action])
+    _, later = control.act((state.frames[0, -1] + torch.tensor(2, dtype=torch.uint8)).numpy(), lambda: state, pursuit)
+    assert later.num_plans == 1 and pursuit.num_done == 1
+
+
+def test_no_steps_of_a_plan_are_refused() -> None:
+    with pytest.raises(ValueError, match="replan_every must be at least 1, got 0"):
+        RecedingHorizon(Remembering(Board()), replan_every=0)

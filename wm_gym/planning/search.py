@@ -1,0 +1,163 @@
+"""The ground that beam search and best-first search stand on: a tree of worlds that no two nodes share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from wm_gym.actions import Action
+from wm_gym.planning.imagined_tree import ImaginedTree
+from wm_gym.planning.novelty import Novelty, PatchCodes
+from wm_gym.planning.planner import Imagination, Plan
+from wm_gym.world_state import WorldState
+
+
+@dataclass(kw_only=True, eq=False)
+class Node:
+    """A world that a search has come to.
+
+    Attributes:
+        moment: its number in the tree.
+        depth: steps from the root.
+        earned: discounted pessimistic rewards on the way.
+        value: the same with what the goal says of being here.
+        codes: what its patches show.
+        ended: whether the episode is over here.
+        world: its state, until it has been expanded.
+    """
+
+    moment: int
+    depth: int
+    earned: float
+    value: float
+    codes: Int64[np.ndarray, " patches"]
+    ended: bool
+    world: WorldState | None
+
+
+class StateSearch:
+    """Expands worlds, many in one model call, and drops those that look like one that is known.
+
+    What a world cannot show (a hidden velocity, what lies behind the camera) is not seen here either: such states are
+    taken for equal. `deduplicate=False` keeps them apart, at the price of every detour.
+
+    Args:
+        imagination: the model, counted.
+        state: one world.
+        vocabulary: what may be said.
+        patch_codes: tells frames apart; a fresh one.
+        deduplicate: whether equal frames are one state.
+    """
+
+    def __init__(
+        self,
+        imagination: Imagination,
+        state: WorldState,
+        vocabulary: Sequence[str],
+        patch_codes: PatchCodes,
+        deduplicate: bool,
+    ) -> None:
+        self._imagination = imagination
+        self._vocabulary = vocabulary
+        self._patch_codes = patch_codes
+        self._deduplicate = deduplicate
+        self.novelty = Novelty()
+        frames = state.frames[:, -1].cpu().numpy()
+        value = float(imagination.objective.goal.values(state)[0])
+        self.tree = ImaginedTree.rooted(frames[0], value)
+        codes = patch_codes.encode(frames)
+        self.novelty.add(codes)
+        self.root = Node(moment=0, depth=0, earned=0.0, value=value, codes=codes[0], ended=False, world=state)
+        self.best: Node | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is spent or a plan is good enough."""
+        enough = self.best is not None and self.best.value >= self._imagination.objective.enough
+        return enough or self._imagination.meter.is_spent
+
+    def expand(self, nodes: Sequence[Node]) -> list[Node]:
+        """All new worlds one text after these, in one model call; fewer once the budget ends."""
+        pairs: list[tuple[Node, Action]] = [(node, text) for node in nodes for text in self._vocabulary]
+        children = self._step(pairs[: self._imagination.meter.afford(len(pairs))])
+        for node in nodes:
+            node.world = None  # its memory is free again
+        return children
+
+    def follow(self, actions: Sequence[Action]) -> list[Node]:
+        """The worlds along an earlier plan, as far as they are new."""
+        nodes: list[Node] = []
+        node = self.root
+        for action in actions:
+            found = [] if self.is_over or node.ended else self._step([(node, action)])
+            if not found:
+                break
+            node = found[0]
+            nodes.append(node)
+        return nodes
+
+    def plan(self) -> Plan:
+        """The way to the best world.
+
+        Raises:
+            ValueError: the budget did not suffice for a single step.
+        """
+        if self.best is None:
+            raise ValueError("budget must allow at least one model step, got none; pass a larger one")
+        way = self.tree.choose(self.best.moment)
+        return Plan(
+            actions=self.tree.actions(way),
+            value=self.best.value,
+            frames=self.tree.frames(way),
+            model_steps=self._imagination.meter.model_steps,
+            seconds=self._imagination.meter.seconds,
+            tree=self.tree,
+        )
+
+    def _step(self, pairs: Sequence[tuple[Node, Action]]) -> list[Node]:
+        if not pairs:
+            return []
+        worlds = [node.world for node, _ in pairs if node.world is not None]
+        assert len(worlds) == len(pairs), "worlds are expanded once"
+        state, output = self._imagination.step(_join(worlds), [action for _, action in pairs])
+        frames = output.frames[:, -1].cpu().numpy()
+        codes = self._patch_codes.encode(frames)
+        new = self.novelty.add(codes)
+        rewards, ended = output.reward.tolist(), output.terminated.tolist()
+        values = self._imagination.objective.goal.values(state).tolist()
+        children = []
+        for row, (parent, action) in enumerate(pairs):
+            if self._deduplicate and not new[row] and not ended[row]:
+                continue
+            discount = self._imagination.objective.discount
+            earned = parent.earned + discount**parent.depth * rewards[row]
+            value = earned + discount ** (parent.depth + 1) * values[row]
+            child = Node(
+                moment=self.tree.add(parent.moment, action, frames[row], value),
+                depth=parent.depth + 1,
+                earned=earned,
+                value=value,
+                codes=codes[row],
+                ended=ended[row],
+                world=state.select([row]),
+            )
+            children.append(child)
+        self.best = max([*children, *([] if self.best is None else [self.best])], key=self._rank, default=None)
+        return children
+
+    def _rank(self, node: Node) -> tuple[bool, float]:
+        """The best of those that beat standing still; where none does, the newest sight is worth a look."""
+        is_better = node.value > self.root.value
+        return is_better, node.value if is_better else self.novelty.of(node.codes)
+
+
+def _join(worlds: Sequence[WorldState]) -> WorldState:
+    """The worlds in one batch; a run of the same world is a fork."""
+    distinct: list[WorldState] = []
+    rows: list[int] = []
+    for world in worlds:
+        if not distinct or distinct[-1] is not world:
+            distinct.append(world)
+        rows.append(len(distinct) - 1)
+    return WorldState.cat(distinct).select(rows)
