@@ -1,4 +1,4 @@
-"""The `wm-gym` command: dream, play, record, train, evaluate.
+"""The `wm-gym` command: dream, play, serve, record, train, evaluate.
 
 Bad input is one line on stderr and exit status 2. This is the only module of the package that prints.
 """
@@ -20,9 +20,11 @@ from wm_gym.dream import DreamConfig, DreamReport, dream
 from wm_gym.evaluation.config import FidelityConfig, FollowingConfig
 from wm_gym.evaluation.rollouts import load_policy
 from wm_gym.evaluation.states import ReaderError
+from wm_gym.evaluation.transfer_config import TransferConfig
 from wm_gym.play.config import PlayConfig
+from wm_gym.serve.config import ServeConfig
 
-T = TypeVar("T", FidelityConfig, FollowingConfig)
+T = TypeVar("T", FidelityConfig, FollowingConfig, TransferConfig)
 
 DESCRIPTION = """A learned world model behind the Gymnasium API.
 
@@ -31,10 +33,12 @@ DESCRIPTION = """A learned world model behind the Gymnasium API.
   wm-gym play minigrid                                    # a window: F1 shows the keys
   wm-gym play minigrid --browser                          # the same on a web page, for machines without a screen
   wm-gym play minigrid --script "turn left,move forward * 3,undo" --record play.gif
+  wm-gym serve minigrid                                   # states over HTTP, for tree search from elsewhere
   wm-gym record --env envs:real/MiniGrid-v0 --policy policies.minigrid:mixed --episodes 100 --output data/minigrid
   wm-gym train --help                                     # autoencoder, then world-model
   wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
   wm-gym evaluate minigrid --worlds minigrid              # with action following; so do checkpoints of several worlds
+  wm-gym evaluate minigrid --transfer runs/ppo/policy.zip random --json transfer.json    # policies, dream against real
 
 The real twins (envs/) and policies (policies/) are found in the folder that the command runs in: a checkout."""
 
@@ -87,6 +91,19 @@ class Play(PlayConfig):
         browser = BrowserConfig(host=self.host, port=self.port, token=self.token)
         for file in play_in_browser(self, browser, say=partial(print, flush=True)):
             print(file)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve(ServeConfig):
+    """Serve a checkpoint's worlds over HTTP: states with ids, to branch from by another process or language."""
+
+    checkpoint: Positional[Annotated[str, arg(metavar="WORLD|CHECKPOINT")]] = "minigrid"
+
+    def run(self) -> None:
+        """Serve until Ctrl-C or SIGTERM."""
+        from wm_gym.serve.server import Server
+
+        Server(self.checkpoint, self, say=partial(print, flush=True)).run()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +167,11 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(FidelityConfig, FollowingConfig):
+class Evaluate(FidelityConfig, FollowingConfig, TransferConfig):
     """Measure a checkpoint against its real twins on held-out starts: a table, and files where you ask for them.
 
-    A checkpoint of several worlds, or `--worlds`, gives one table by world, with action following.
+    A checkpoint of several worlds, or `--worlds`, gives one table by world, with action following. `--transfer` plays
+    policies in the dream and in the real twin instead, and tells how the dream ranks them.
     """
 
     checkpoint: Positional[Annotated[str, arg(metavar="CHECKPOINT")]] = "minigrid"
@@ -166,6 +184,13 @@ class Evaluate(FidelityConfig, FollowingConfig):
         from wm_gym.evaluation.outcome import Files, evaluate
 
         files = Files(json=self.json, plot=self.plot)
+        transfer = _part(self, TransferConfig)
+        if transfer.transfer:
+            from wm_gym.evaluation.transfer import transfer_outcome
+
+            outcome = transfer_outcome(_part(self, FidelityConfig), transfer, files)
+            print(outcome.table, *outcome.paths, sep="\n")
+            return
         outcome = evaluate(_part(self, FidelityConfig), _part(self, FollowingConfig), self.worlds, files)
         print(outcome.table, *outcome.paths, sep="\n")
 
@@ -173,6 +198,7 @@ class Evaluate(FidelityConfig, FollowingConfig):
 Command = (
     Annotated[Dream, subcommand("dream")]
     | Annotated[Play, subcommand("play")]
+    | Annotated[Serve, subcommand("serve")]
     | Annotated[Record, subcommand("record")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]

@@ -1,0 +1,1 @@
+"""Tests of the server of worlds: real HTTP against a real uvicorn."""

@@ -1,0 +1,143 @@
+"""The door: tokens, strangers' pages, bodies that are too large or never come, and noise on the socket."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serve.servers import Served, problem_of, result_of, serving, wait_until
+from wm_gym.serve import porter
+
+TOKEN = "correct-horse-battery"
+HUNDRED_MEGABYTES = 100 * 2**20
+
+
+@pytest.fixture(scope="module")
+def guarded(checkpoint: Path) -> Iterator[Served]:
+    """A server with a token."""
+    with serving(checkpoint, token=TOKEN) as served:
+        yield served
+
+
+class Stream:
+    """Sends zeros, and knows how many were taken."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.taken < self.size:
+            self.taken += 2**16
+            yield bytes(2**16)
+
+
+def speak(served: Served, data: bytes, seconds: float = 10.0) -> bytes:
+    """What the server says to bytes on a socket until it closes or says no more."""
+    with socket.create_connection(("127.0.0.1", served.port), timeout=seconds) as connection:
+        connection.sendall(data)
+        heard = b""
+        while part := connection.recv(2**16):
+            heard += part
+        return heard
+
+
+@pytest.mark.parametrize(
+    "given", [None, "", "Bearer", f"Basic {TOKEN}", "Bearer wrong", f"Bearer {TOKEN}x", TOKEN, "Bearer \u00e9".encode()]
+)
+def test_who_does_not_know_the_token_stays_out(guarded: Served, given: str | bytes | None) -> None:
+    headers = {} if given is None else {"Authorization": given}
+    for method, path in (("GET", "/stats/summary"), ("DELETE", "/states/all"), ("POST", "/generate/continue")):
+        response = guarded.http.request(method, path, headers=headers)  # type: ignore[arg-type]
+        assert problem_of(response) == (401, "unauthorized")
+        assert response.headers["www-authenticate"] == "Bearer"
+
+
+def test_who_knows_the_token_comes_in_under_any_name(guarded: Served) -> None:
+    headers = {"Authorization": f"bearer {TOKEN}", "Host": "worlds.example.org"}
+    assert guarded.http.get("/stats/summary", headers=headers).status_code == 200
+
+
+def test_everybody_may_read_the_documentation(guarded: Served) -> None:
+    assert guarded.http.get("/docs").status_code == guarded.http.get("/openapi.json").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example.org", "evil.example.org:8000", "[", ""])
+def test_a_site_that_points_its_name_here_stays_out(served: Served, host: str) -> None:
+    assert problem_of(served.http.get("/stats/summary", headers={"Host": host})) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example.org", "null", "http://127.0.0.1:1"])
+def test_pages_of_other_sites_stay_out(served: Served, origin: str) -> None:
+    response = served.http.post("/generate/first_round", headers={"Origin": origin})
+    assert problem_of(response) == (403, "forbidden")
+
+
+def test_the_own_documentation_may_ask(served: Served) -> None:
+    assert served.http.get("/stats/summary", headers={"Origin": served.address}).status_code == 200
+
+
+def test_a_body_of_100_megabytes_is_refused_unread(served: Served) -> None:
+    stream = Stream(HUNDRED_MEGABYTES)
+    headers = {"Content-Length": str(HUNDRED_MEGABYTES)}
+    response = served.http.post("/generate/first_round", content=iter(stream), headers=headers)
+    assert problem_of(response) == (413, "too_large")
+    assert f"got {HUNDRED_MEGABYTES}" in response.json()["detail"]
+    assert stream.taken < HUNDRED_MEGABYTES / 4
+    assert result_of(served.first())["rounds"] == 0
+
+
+def test_a_body_that_does_not_say_how_long_it_is_ends_at_the_limit(served: Served) -> None:
+    stream = Stream(HUNDRED_MEGABYTES)
+    assert problem_of(served.http.post("/generate/first_round", content=iter(stream))) == (413, "too_large")
+    assert stream.taken < HUNDRED_MEGABYTES / 2
+    assert result_of(served.first())["rounds"] == 0
+
+
+def test_only_pictures_may_be_large(served: Served) -> None:
+    response = served.http.post("/generate/continue", content=bytes(2**16 + 1))
+    assert problem_of(response) == (413, "too_large")
+
+
+def test_a_stranger_cannot_send_a_large_body_either(guarded: Served) -> None:
+    stream = Stream(HUNDRED_MEGABYTES)
+    assert problem_of(guarded.http.post("/generate/first_round", content=iter(stream))) == (401, "unauthorized")
+    assert stream.taken < HUNDRED_MEGABYTES / 4
+
+
+def test_a_body_that_never_comes_is_not_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(porter, "BODY_SECONDS", 0.1)
+    head = b"POST /generate/continue HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{"
+    assert speak(served, head).startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"hello\r\n\r\n",
+        b"GET / HTTP/9.9\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+        b"POST /generate/continue HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /generate/continue HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET /stats/summary HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000 + b"\r\n\r\n",
+    ],
+    ids=range(6),
+)
+def test_noise_on_the_socket_is_refused(served: Served, data: bytes) -> None:
+    try:
+        assert speak(served, data).startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
+    except ConnectionResetError:
+        pass  # the rest of it was still on its way
+    assert result_of(served.first())["rounds"] == 0
+
+
+def test_who_leaves_while_waiting_harms_nobody(served: Served) -> None:
+    root = served.root()["new_state_id"]
+    finished = served.stats()["finished_tasks"]
+    body = b'{"state_id": "%s", "new_prompt": "", "denoising_steps": 100}' % root.encode()
+    head = b"POST /generate/continue?wait=20 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        wait_until(lambda: served.stats()["tasks_processing_by_lb"] == 1 or served.stats()["finished_tasks"] > finished)
+    assert result_of(served.proceed(root))["rounds"] == 1
