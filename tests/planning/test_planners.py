@@ -148,6 +148,18 @@ def test_pessimism_goes_around_what_is_uncertain(make: Make) -> None:
     assert unafraid.value >= plan.value
 
 
+@each_planner
+def test_what_is_not_believed_leads_nowhere(make: Make) -> None:
+    column = frozenset({(0, 1), (0, 2), (0, 3)})
+    board = Board(unsure=column, walls=frozenset({(2, 2), (2, 3)}))
+    start = (1, 1)
+    objective = Objective(uncertainty_penalty=0.0, max_uncertainty=UNSURE / 2, discount=0.9)
+    cells = walk(board, start, make(board, objective, BUDGET).plan(board.reset(start)).actions)
+    assert not column & set(cells)
+    believing = Objective(uncertainty_penalty=0.0, max_uncertainty=UNSURE, discount=0.9)
+    assert walk(board, (0, 2), make(board, believing, BUDGET).plan(board.reset((0, 2))).actions)[1] == GOAL
+
+
 def test_uncertainty_is_paid_for_step_by_step() -> None:
     board = Board(unsure=frozenset({(2, 1)}))
     objective = Objective(uncertainty_penalty=0.2, discount=0.5, enough=0.01)
@@ -289,7 +301,13 @@ def test_empty_budget_is_refused(arguments: dict[str, Any], message: str) -> Non
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"discount": 0.0}, {"discount": 1.1}, {"uncertainty_penalty": -1.0}, {"uncertainty_penalty": math.nan}],
+    [
+        {"discount": 0.0},
+        {"discount": 1.1},
+        {"uncertainty_penalty": -1.0},
+        {"max_uncertainty": 0.0},
+        {"uncertainty_penalty": math.nan},
+    ],
 )
 def test_objective_out_of_range_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(arguments))} must be"):

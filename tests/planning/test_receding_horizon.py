@@ -9,7 +9,7 @@ import torch
 from tests.planning.boards import VOCABULARY, Board, cell_of
 from tests.worlds import GOAL
 from wm_gym.actions import Action
-from wm_gym.planning import BestFirstSearch, Budget, Objective, Plan, Pursuit, RecedingHorizon
+from wm_gym.planning import BestFirstSearch, Budget, Objective, Plan, Pursuit, RecedingHorizon, Refutation
 from wm_gym.world_state import WorldState
 
 
@@ -21,9 +21,11 @@ class Remembering:
         self._search = BestFirstSearch(board, VOCABULARY, objective=objective, budget=budget, num_worlds=8)
         self.asked: list[tuple[tuple[int, int], tuple[Action, ...]]] = []
 
-    def plan(self, state: WorldState, warm_start: Sequence[Action] = ()) -> Plan:
+    def plan(
+        self, state: WorldState, warm_start: Sequence[Action] = (), refutations: Sequence[Refutation] = ()
+    ) -> Plan:
         self.asked.append((cell_of(state.frames[0]), tuple(warm_start)))
-        return self._search.plan(state, warm_start)
+        return self._search.plan(state, warm_start, refutations)
 
 
 def live(
@@ -96,6 +98,38 @@ def test_a_grey_level_is_no_surprise() -> None:
     assert later.num_plans == 1 and pursuit.num_done == 1
 
 
-def test_no_steps_of_a_plan_are_refused() -> None:
-    with pytest.raises(ValueError, match="replan_every must be at least 1, got 0"):
-        RecedingHorizon(Remembering(Board()), replan_every=0)
+def live_with_a_glass_wall(control: RecedingHorizon, num_steps: int) -> tuple[list[tuple[int, int]], Pursuit]:
+    """Acts from (3, 1), two cells above the goal; the model does not see the wall between."""
+    real = Board(walls=frozenset({(3, 2)}))
+    state, cells = real.reset((3, 1)), []
+    pursuit: Pursuit | None = None
+    for _ in range(num_steps):
+        now = state
+        action, pursuit = control.act(now.frames[0, -1].numpy(), lambda now=now: now, pursuit)  # type: ignore[misc]
+        state, _ = real.step(state, [action])
+        cells.append(cell_of(state.frames[0]))
+    assert pursuit is not None
+    return cells, pursuit
+
+
+def test_what_the_world_refuted_is_not_tried_again() -> None:
+    cells, pursuit = live_with_a_glass_wall(RecedingHorizon(Remembering(Board())), 8)
+    assert GOAL in cells
+    assert [refutation.action for refutation in pursuit.refutations] == ["go down", "go right"]  # into the wall
+
+
+def test_without_refutations_the_same_is_tried_for_ever() -> None:
+    cells, pursuit = live_with_a_glass_wall(RecedingHorizon(Remembering(Board()), max_refutations=0), 8)
+    assert set(cells) == {(3, 1)} and pursuit.num_plans == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"replan_every": 0}, "replan_every must be at least 1, got 0"),
+        ({"max_refutations": -1}, "max_refutations must be at least 0, got -1"),
+    ],
+)
+def test_counts_out_of_range_are_refused(arguments: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RecedingHorizon(Remembering(Board()), **arguments)  # type: ignore[arg-type]

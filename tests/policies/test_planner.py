@@ -9,7 +9,7 @@ from policies.planner import PlanningPolicy
 from tests.endless_worlds import set_termination_logit
 from tests.worlds import tiny_general_model, tiny_world_model
 from wm_gym.actions import Action
-from wm_gym.planning import BeamSearch, Budget, Objective, Plan
+from wm_gym.planning import BeamSearch, Budget, Objective, Plan, Refutation
 from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
 
@@ -34,9 +34,11 @@ class Recording:
         self._search = search(model)
         self.states: list[WorldState] = []
 
-    def plan(self, state: WorldState, warm_start: Sequence[Action] = ()) -> Plan:
+    def plan(
+        self, state: WorldState, warm_start: Sequence[Action] = (), refutations: Sequence[Refutation] = ()
+    ) -> Plan:
         self.states.append(state)
-        return self._search.plan(state, warm_start)
+        return self._search.plan(state, warm_start, refutations)
 
 
 def test_texts_are_said_to_chunks(model: WorldModel) -> None:

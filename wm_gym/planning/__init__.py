@@ -13,6 +13,7 @@ from wm_gym.planning.mcts import MonteCarloTreeSearch
 from wm_gym.planning.plan_distributions import CategoricalPlans, GaussianPlans, PlanDistribution
 from wm_gym.planning.planner import Dynamics, Objective, Plan, Planner
 from wm_gym.planning.receding_horizon import Pursuit, RecedingHorizon
+from wm_gym.planning.refutation import Refutation
 from wm_gym.planning.shooting import CrossEntropyMethod, RandomShooting
 from wm_gym.planning.tree_picture import draw_tree, write_tree
 
@@ -37,6 +38,7 @@ __all__ = [
     "Pursuit",
     "RandomShooting",
     "RecedingHorizon",
+    "Refutation",
     "RewardGoal",
     "TextGoal",
     "VisionLanguageCritic",

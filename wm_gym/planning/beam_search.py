@@ -14,6 +14,7 @@ from wm_gym.planning.planner import (
     check_positive,
     check_vocabulary,
 )
+from wm_gym.planning.refutation import Refutation
 from wm_gym.planning.search import Node, StateSearch
 from wm_gym.world_state import WorldState
 
@@ -64,10 +65,12 @@ class BeamSearch:
         self._patch = patch
         self._tolerance = tolerance
 
-    def plan(self, state: WorldState, warm_start: Sequence[Action] = ()) -> Plan:
+    def plan(
+        self, state: WorldState, warm_start: Sequence[Action] = (), refutations: Sequence[Refutation] = ()
+    ) -> Plan:
         """See `Planner`. The worlds along the warm start join the beam at their depth."""
         check_one_world(state)
-        imagination = Imagination(self._dynamics, self._objective, self._budget)
+        imagination = Imagination(self._dynamics, self._objective, self._budget, refutations)
         codes = PatchCodes(self._patch, self._tolerance)
         search = StateSearch(imagination, state, self._vocabulary, codes, self._deduplicate)
 

@@ -20,6 +20,7 @@ from wm_gym.planning.planner import (
     check_vocabulary,
 )
 from wm_gym.planning.puct import Branch, Puct, Way
+from wm_gym.planning.refutation import Refutation
 from wm_gym.world_state import WorldState
 
 Prior = Callable[[UInt8[np.ndarray, "batch height width 3"]], Float[np.ndarray, "batch texts"]]
@@ -70,10 +71,12 @@ class MonteCarloTreeSearch:
         self._prior = prior
         self._rng = np.random.default_rng(seed)
 
-    def plan(self, state: WorldState, warm_start: Sequence[Action] = ()) -> Plan:
+    def plan(
+        self, state: WorldState, warm_start: Sequence[Action] = (), refutations: Sequence[Refutation] = ()
+    ) -> Plan:
         """See `Planner`: the most visited way, or the first one found that is enough. The warm start is tried first."""
         check_one_world(state)
-        imagination = Imagination(self._dynamics, self._objective, self._budget)
+        imagination = Imagination(self._dynamics, self._objective, self._budget, refutations)
         frame = state.frames[:, -1].cpu().numpy()
         tree = ImaginedTree.rooted(frame[0])
         root = self._branch(0, state, 0.0, (0.0, 0.0), False, frame)
@@ -99,7 +102,7 @@ class MonteCarloTreeSearch:
         texts = [self._vocabulary[text] for _, text in leaves]
         state, output = imagination.step(WorldState.cat([way[-1].world for way, _ in leaves]), texts)
         frames, ended = output.frames[:, -1].cpu().numpy(), output.terminated.tolist()
-        known: list[float] = imagination.objective.goal.values(state).tolist()
+        known: list[float] = imagination.values(state, output.uncertainty).tolist()
         values = self._judge(state, ended, known, imagination)
         for row, (way, text) in enumerate(leaves):
             reward = float(output.reward[row])

@@ -14,6 +14,7 @@ from wm_gym.actions import Action
 from wm_gym.planning.budget import Budget, Meter
 from wm_gym.planning.goals import Goal, RewardGoal
 from wm_gym.planning.imagined_tree import ImaginedTree
+from wm_gym.planning.refutation import Refutation, find_refuted
 from wm_gym.rollout import Rollout, roll_out
 from wm_gym.step_output import StepOutput
 from wm_gym.world_state import WorldState
@@ -39,6 +40,8 @@ class Objective:
         goal: where rewards and values come from.
         discount: factor a step, in (0, 1].
         uncertainty_penalty: weight of the uncertainty, at least 0.
+        max_uncertainty: a step above it is not believed: the future ends there, and nothing is gained by it. Take it
+            from how uncertain right and wrong steps are, as `wm-gym evaluate` tells.
         enough: stop searching once a plan is worth so much.
 
     Raises:
@@ -48,6 +51,7 @@ class Objective:
     goal: Goal = field(default_factory=RewardGoal)
     discount: float = 0.99
     uncertainty_penalty: float = 0.1
+    max_uncertainty: float = math.inf
     enough: float = math.inf
 
     def __post_init__(self) -> None:
@@ -55,6 +59,8 @@ class Objective:
             raise ValueError(f"discount must be in (0, 1], got {self.discount}")
         if not 0 <= self.uncertainty_penalty < math.inf:
             raise ValueError(f"uncertainty_penalty must be at least 0 and finite, got {self.uncertainty_penalty}")
+        if not self.max_uncertainty > 0:
+            raise ValueError(f"max_uncertainty must be above 0, got {self.max_uncertainty}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,12 +88,15 @@ class Plan:
 class Planner(Protocol):
     """Searches for a plan from a state."""
 
-    def plan(self, state: WorldState, warm_start: Sequence[Action] = ()) -> Plan:
+    def plan(
+        self, state: WorldState, warm_start: Sequence[Action] = (), refutations: Sequence[Refutation] = ()
+    ) -> Plan:
         """The best plan that the budget allows.
 
         Args:
             state: one world; it stays as it is.
             warm_start: what is left of an earlier plan, to try first.
+            refutations: steps that the model is known to be wrong about; no plan gains by them.
 
         Raises:
             ValueError: a state of more than one world, or one that the model refuses.
@@ -102,19 +111,38 @@ class Imagination:
         dynamics: the model.
         objective: what rewards mean.
         budget: what the search may cost.
+        refutations: steps that are not believed.
     """
 
-    def __init__(self, dynamics: Dynamics, objective: Objective, budget: Budget) -> None:
+    def __init__(
+        self, dynamics: Dynamics, objective: Objective, budget: Budget, refutations: Sequence[Refutation] = ()
+    ) -> None:
         self.objective = objective
         self.meter = Meter(budget=budget)
         self._dynamics = dynamics
+        self._refutations = tuple(refutations)
 
     def step(self, state: WorldState, actions: Sequence[Action], /) -> tuple[WorldState, StepOutput]:
-        """A counted step, its rewards those of the objective."""
+        """A counted step: rewards are the objective's; what is not believed ends, and is infinitely uncertain."""
         self.meter.model_steps += len(actions)
+        seen = state.frames[:, -1].cpu().numpy() if self._refutations else None
         state, output = self._dynamics.step(state, actions)
-        penalty = self.objective.uncertainty_penalty * output.uncertainty
-        return state, replace(output, reward=self.objective.goal.rewards(output) - penalty)
+        unbelieved = output.uncertainty > self.objective.max_uncertainty
+        if seen is not None:
+            unbelieved |= torch.as_tensor(find_refuted(self._refutations, seen, actions), device=unbelieved.device)
+        gained = self.objective.goal.rewards(output)
+        gained = torch.where(unbelieved, gained.clamp(max=0), gained)
+        return state, replace(
+            output,
+            reward=gained - self.objective.uncertainty_penalty * output.uncertainty,
+            uncertainty=output.uncertainty.masked_fill(unbelieved, math.inf),
+            terminated=output.terminated | unbelieved,
+        )
+
+    def values(self, state: WorldState, uncertainty: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
+        """What the goal says of being in these worlds; 0 where the step that led there is not believed."""
+        values = self.objective.goal.values(state)
+        return values.masked_fill(uncertainty.isinf(), 0.0)
 
     def roll_out(
         self, state: WorldState, plans: Sequence[Sequence[Action]], *, keep_frames: bool = False
@@ -130,7 +158,9 @@ class Imagination:
             should_stop=lambda: self.meter.model_steps_left <= 0,
         )
         assert futures.state is not None, "asked for"
-        final = self.objective.discount**futures.num_steps * self.objective.goal.values(futures.state)
+        final = self.objective.discount**futures.num_steps * self.values(
+            futures.state, futures.uncertainties.amax(dim=1)
+        )
         values = futures.returns(self.objective.discount) + final
         return futures, torch.where(futures.num_steps > 0, values, -math.inf)
 

@@ -86,12 +86,12 @@ class StateSearch:
         return children
 
     def follow(self, actions: Sequence[Action]) -> list[Node]:
-        """The worlds along an earlier plan, as far as they are new."""
+        """The worlds along an earlier plan, as far as they are new and go on."""
         nodes: list[Node] = []
         node = self.root
         for action in actions:
-            found = [] if self.is_over or node.ended else self._step([(node, action)])
-            if not found:
+            found = [] if self.is_over else self._step([(node, action)])
+            if not found or found[0].ended:
                 break
             node = found[0]
             nodes.append(node)
@@ -123,9 +123,10 @@ class StateSearch:
         state, output = self._imagination.step(_join(worlds), [action for _, action in pairs])
         frames = output.frames[:, -1].cpu().numpy()
         codes = self._patch_codes.encode(frames)
-        new = self.novelty.add(codes)
+        believed = output.uncertainty.isfinite().tolist()
+        new = [believed[row] and self.novelty.add(codes[row : row + 1])[0] for row in range(len(pairs))]
         rewards, ended = output.reward.tolist(), output.terminated.tolist()
-        values = self._imagination.objective.goal.values(state).tolist()
+        values = self._imagination.values(state, output.uncertainty).tolist()
         children = []
         for row, (parent, action) in enumerate(pairs):
             if self._deduplicate and not new[row] and not ended[row]:
@@ -147,9 +148,11 @@ class StateSearch:
         return children
 
     def _rank(self, node: Node) -> tuple[bool, float]:
-        """The best of those that beat standing still; where none does, the newest sight is worth a look."""
+        """The best of those that beat standing still; where none does, the newest sight that is no end."""
         is_better = node.value > self.root.value
-        return is_better, node.value if is_better else self.novelty.of(node.codes)
+        if is_better:
+            return True, node.value
+        return False, -1.0 if node.ended else self.novelty.of(node.codes)
 
 
 def _join(worlds: Sequence[WorldState]) -> WorldState:

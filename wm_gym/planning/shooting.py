@@ -10,6 +10,7 @@ from wm_gym.planning.budget import Budget
 from wm_gym.planning.imagined_tree import ImaginedTree
 from wm_gym.planning.plan_distributions import PlanDistribution
 from wm_gym.planning.planner import Dynamics, Imagination, Objective, Plan, check_one_world, check_positive
+from wm_gym.planning.refutation import Refutation
 from wm_gym.rollout import Rollout
 from wm_gym.world_state import WorldState
 
@@ -68,14 +69,16 @@ class CrossEntropyMethod:
         self._momentum = momentum
         self._rng = np.random.default_rng(seed)
 
-    def plan(self, state: WorldState, warm_start: Sequence[Action] = ()) -> Plan:
+    def plan(
+        self, state: WorldState, warm_start: Sequence[Action] = (), refutations: Sequence[Refutation] = ()
+    ) -> Plan:
         """See `Planner`. The first plans are drawn around the warm start, and it is one of them.
 
         Raises:
             ValueError: also where the budget does not suffice for one plan.
         """
         check_one_world(state)
-        imagination = Imagination(self._dynamics, self._objective, self._budget)
+        imagination = Imagination(self._dynamics, self._objective, self._budget, refutations)
         distribution = self._distribution.around(warm_start, self._horizon)
         best = _Best(state)
         candidates = self._filled_up(distribution, warm_start)
