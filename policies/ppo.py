@@ -198,7 +198,7 @@ def make_dreams(config: PPOConfig, bank: StartBank | None) -> VecEnv:
     if bank is not None:
         chunks = torch.stack([torch.from_numpy(start.chunk) for start in bank.starts])
         model = envs.unwrapped.model
-        bank.listen(lambda num_open: setattr(model, "starts", {config.world: chunks[:num_open]}))
+        bank.listen(lambda rows: setattr(model, "starts", {config.world: chunks[rows]}))
     return as_vec_env(envs)
 
 

@@ -2,7 +2,8 @@
 
 A learned world begins at any picture; the real twin gets to the same state by the recorded actions. So the dreamed and
 the real training draw their starts from one distribution. The reverse curriculum is that of arXiv 1707.05300, over
-recorded states: the first episodes begin a step before a recorded success, later ones further away.
+recorded states: the first episodes begin a step before a recorded success, later ones further away. Half of them begin
+on the frontier: drawn evenly, most starts would be near a success, and what lies far from it would hardly be practised.
 """
 
 import json
@@ -13,13 +14,18 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from stable_baselines3.common.callbacks import BaseCallback
 
 from wm_gym.data.dataset import Dataset
 
 FEWEST_EPISODES = 128
 """Episodes that a success rate is taken over before the starts move."""
+
+FRONTIER = 0.7
+"""Open starts further away than this share of the reach are the frontier."""
+
+Rows = Int64[np.ndarray, " rows"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,11 +95,13 @@ class StartBank:
         starts: all of them, the nearest to a success first; at least one.
         reach: in steps.
         num_open: starts that episodes begin in, the first of them.
+        rows: what to draw from evenly: the open starts, and as often again those of the frontier. Once all are open,
+            the frontier is where recorded episodes began.
     """
 
     def __init__(self, starts: Sequence[Start], reach: float) -> None:
         self.starts = list(starts)
-        self._listeners: list[Callable[[int], None]] = []
+        self._listeners: list[Callable[[Rows], None]] = []
         self.open(reach)
 
     def open(self, reach: float) -> None:
@@ -101,8 +109,14 @@ class StartBank:
         distances = [start.distance for start in self.starts]
         self.reach = max(reach, distances[0])
         self.num_open = int(np.searchsorted(distances, self.reach, side="right"))
+        everywhere = np.arange(self.num_open)
+        if self.reach < math.inf:
+            frontier = everywhere[np.array(distances[: self.num_open]) > FRONTIER * self.reach]
+        else:
+            frontier = np.array([row for row in everywhere if not self.starts[row].actions], np.int64)
+        self.rows = np.concatenate([everywhere, np.resize(frontier, len(everywhere) if len(frontier) else 0)])
         for listener in self._listeners:
-            listener(self.num_open)
+            listener(self.rows)
 
     def widen(self) -> None:
         """Open the starts a little further away, at last all of them."""
@@ -110,10 +124,10 @@ class StartBank:
         further = max(self.reach + 1, 1.15 * self.reach)
         self.open(further if finite and self.reach < finite[-1] else math.inf)
 
-    def listen(self, listener: Callable[[int], None]) -> None:
-        """Call `listener` with `num_open`, now and after every change."""
+    def listen(self, listener: Callable[[Rows], None]) -> None:
+        """Call `listener` with `rows`, now and after every change."""
         self._listeners.append(listener)
-        listener(self.num_open)
+        listener(self.rows)
 
 
 class ReverseCurriculum(BaseCallback):
@@ -194,5 +208,5 @@ class ReplayedStarts(gym.Wrapper[Any, Any, Any, Any]):
         """Begins an episode; its start is drawn from `np_random`."""
         _, info = self.env.reset(seed=seed, options=options)
         twin: Any = self.unwrapped
-        twin.restore_state(self._states[int(twin.np_random.integers(self._bank.num_open))])
+        twin.restore_state(self._states[int(twin.np_random.choice(self._bank.rows))])
         return twin.simulator.frame(), info

@@ -135,12 +135,20 @@ def test_recordings_without_success_are_infinitely_far(starts: list[Start]) -> N
 def test_a_bank_opens_from_near_to_far_and_at_last_all() -> None:
     bank = bank_of(1, 1, 2, 3, 20, math.inf)
     seen: list[int] = []
-    bank.listen(seen.append)
+    bank.listen(lambda rows: seen.append(len(set(rows.tolist()))))
     while bank.num_open < 6:
         bank.widen()
     assert seen[:3] == [2, 3, 4]
     assert seen[-2:] == [5, 6]
     assert bank_of(4, 9).num_open == 1  # the nearest, where nothing is as near as asked
+
+
+def test_half_of_the_episodes_begin_on_the_frontier() -> None:
+    bank = bank_of(*range(1, 11))
+    bank.open(10)
+    assert np.bincount(bank.rows).tolist() == [1] * 7 + [5, 4, 4]  # 8, 9 and 10 steps away
+    bank.open(math.inf)
+    assert np.bincount(bank.rows).tolist() == [2] * 10  # all of them are beginnings
 
 
 def test_starts_move_only_after_success() -> None:
