@@ -1,13 +1,18 @@
-"""An agent that looks at frames, dreams ahead, and acts: `predict` as stable-baselines3's policies have it."""
+"""An agent that looks at frames, dreams ahead, and acts: `predict` as stable-baselines3's policies have it.
 
+`wm-gym play minigrid --policy policies.planner:best_first` shows it: with F8 it plans in the dream that you play.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from jaxtyping import UInt8
 
 from wm_gym import WorldModel, WorldState
-from wm_gym.planning import Planner, Pursuit, RecedingHorizon
+from wm_gym.planning import BestFirstSearch, Budget, Objective, Planner, Pursuit, RecedingHorizon
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,3 +108,37 @@ class PlanningPolicy:
         action, pursuit = self._control.act(chunk[-1], world, None if memory is None else memory.pursuit)
         chosen = action if self._vocabulary is None else self._vocabulary.index(str(action))
         return chosen, PlanningMemory(pursuit=pursuit, frames=frames)
+
+
+class PlayedPlanner:
+    """A policy factory for `wm-gym play`: best-first search for the world's reward.
+
+    Args:
+        model_steps: budget of a plan.
+        enough: worth of a plan that ends the search.
+    """
+
+    needs_twin = False
+    """Whether it wants the simulator: it plans in the dream."""
+
+    def __init__(self, model_steps: int = 4000, enough: float = 0.3) -> None:
+        self._objective = Objective(enough=enough)
+        self._budget = Budget(model_steps=model_steps)
+
+    def __call__(self, env: gym.Env[Any, Any], rng: np.random.Generator) -> Callable[[Any], Any]:
+        """A map from chunks to texts, for a learned world."""
+        model: WorldModel = env.get_wrapper_attr("model")
+        vocabulary = env.get_wrapper_attr("get_action_meanings")()
+        search = BestFirstSearch(model, vocabulary, objective=self._objective, budget=self._budget)
+        policy = PlanningPolicy(model, search, seed=int(rng.integers(2**63 - 1)))
+        memory: tuple[PlanningMemory, ...] | None = None
+
+        def act(chunk: Any) -> Any:
+            nonlocal memory
+            action, memory = policy.predict(chunk, memory)
+            return action
+
+        return act
+
+
+best_first = PlayedPlanner()

@@ -56,7 +56,8 @@ def require_display() -> None:
             raise pygame.error(f"SDL found only its {driver!r} driver")
     except pygame.error as error:
         raise NoDisplayError(
-            f"a window must have a display, got none ({error}); set DISPLAY, or play without a window with --script"
+            f"a window must have a display, got none ({error}); set DISPLAY, play on a web page with --browser, or "
+            "without a window with --script"
         ) from error
 
 

@@ -1,6 +1,8 @@
 """Films: what can be filmed, and what is told where something is missing."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -76,3 +78,31 @@ def test_films_of_one_second_have_names_of_their_own(tmp_path: Path) -> None:
     path = new_film_path(tmp_path)
     path.touch()
     assert not new_film_path(tmp_path).exists()
+
+
+@pytest.mark.skipif(not HAS_FFMPEG, reason="ffmpeg is missing")
+def test_an_mp4_on_a_full_disk_is_told_and_plays_as_far_as_it_goes(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from wm_gym.play.film import Film
+film = Film(Path(sys.argv[1]), 10.0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
+for picture in np.random.default_rng(0).integers(0, 256, (60, 64, 64, 3), dtype=np.uint8):
+    film.add(picture)
+try:
+    film.close()
+except OSError as error:
+    print(error)
+"""
+    path = tmp_path / "a.mp4"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
+    assert "a film must have room on its disk, got" in done.stdout and "of 60 pictures into" in done.stdout
+
+
+@pytest.mark.skipif(not HAS_FFMPEG, reason="ffmpeg is missing")
+def test_a_folder_is_no_film(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").mkdir()
+    with pytest.raises(IsADirectoryError, match="a.mp4"):
+        Film(tmp_path / "a.mp4", 10.0)

@@ -26,6 +26,10 @@ def keyboard() -> Keyboard:
         (pygame.K_1, pygame.KMOD_RALT, "", Request("branch", 1)),
         (pygame.K_2, 0, "2", Request("branch", 2)),
         (pygame.K_KP_9, 0, "9", Request("branch", 9)),
+        (pygame.K_KP_1, 0, "", Request("branch", 1)),
+        (pygame.K_KP_1, pygame.KMOD_CTRL, "", Request("bookmark", 1)),
+        (pygame.K_KP_PERIOD, 0, ".", Request("act", "")),
+        (pygame.K_F13, 0, "", None),
         (pygame.K_AMPERSAND, pygame.KMOD_LSHIFT, "4", Request("branch", 4)),  # a French keyboard
         (ord("²"), 0, "²", None),  # beside a French keyboard's 1
         (pygame.K_KP_0, 0, "0", None),

@@ -11,7 +11,9 @@ from wm_gym.play.script import parse_script, run_script
     ("word", "requests"),
     [
         ("turn left", [Request("act", "turn left")]),
-        ("", [Request("act", "")]),
+        ("", []),
+        ("up,", [Request("act", "up")]),
+        (",up", [Request("act", ""), Request("act", "up")]),
         ("move forward * 3", [Request("act", "move forward")] * 3),
         ("2 * 3", [Request("act", "2")] * 3),
         ("a * b", [Request("act", "a * b")]),

@@ -84,6 +84,16 @@ def test_undo_of_a_learned_world_is_exact_within_two_states_of_memory(checkpoint
     assert len(session.stage.tracks[0].kept) == 2
 
 
+def test_undo_of_200_steps_in_the_shipped_world_is_exact() -> None:
+    session = Session(Stage(WorldModelEnv(world="minigrid")))
+    texts = list(itertools.islice(itertools.cycle(["turn left", "move forward", "wait", "turn right", "pick up"]), 200))
+    seen = list(map(pixels, act(session, *texts)))
+    assert len(seen) == 200 and not session.scene().over
+    session.apply(Request("undo", count=200))
+    assert session.scene().step == 0
+    assert list(map(pixels, act(session, *texts))) == seen
+
+
 def test_undo_replays_little_where_states_are_kept(make_session: MakeSession) -> None:
     env = SavedLedger()
     session = make_session(env)

@@ -35,7 +35,8 @@ def test_a_broken_picture_is_told(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(whole)
     (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:2000])
     (tmp_path / "text.png").write_text("no picture")
-    for name in ("cut.png", "text.png", "missing.png", "."):
+    (tmp_path / "cut.qoi").write_bytes(b"qoif" + bytes([0, 0, 0, 8, 0, 0, 0, 8, 3, 0, 254, 1]))
+    for name in ("cut.png", "cut.qoi", "text.png", "missing.png", "."):
         with pytest.raises(ValueError, match="image must be a picture that can be read, got .*"):
             read_start_image(tmp_path / name, (8, 8))
 

@@ -9,7 +9,12 @@ from policies.planner import PlanningPolicy
 from tests.endless_worlds import set_termination_logit
 from tests.worlds import tiny_general_model, tiny_world_model
 from wm_gym.actions import Action
+from wm_gym.env import WorldModelEnv
 from wm_gym.planning import BeamSearch, Budget, Objective, Plan, Refutation
+from wm_gym.play.pilot import load_pilot
+from wm_gym.play.request import Request
+from wm_gym.play.session import Session
+from wm_gym.play.stage import Stage
 from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
 
@@ -94,3 +99,15 @@ def test_plan_begins_in_what_was_seen(tmp_path_factory: pytest.TempPathFactory) 
 def test_other_observations_are_refused(model: WorldModel, observation: object) -> None:
     with pytest.raises(ValueError, match="observation must be uint8 with 4 axes, or 5 for a batch"):
         PlanningPolicy(model, search(model)).predict(observation)
+
+
+def test_it_plays() -> None:
+    env = WorldModelEnv(world="minigrid")
+    pilot = load_pilot("policies.planner:best_first", env)
+    session = Session(Stage(env), pilot=pilot)
+    session.apply(Request("reset", 0))
+    for _ in range(64):
+        scene = session.apply(Request("drive"))
+        if scene.over:
+            break
+    assert scene.over and scene.panels[0].total == 1

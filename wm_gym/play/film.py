@@ -1,5 +1,6 @@
 """Films of play: every picture goes to disk as it is shown, as GIF or MP4."""
 
+import importlib
 import itertools
 import time
 from pathlib import Path
@@ -54,19 +55,33 @@ class Film:
         self._writer.add(picture)
 
     def close(self) -> None:
-        """Finish the file; twice is fine."""
+        """Finish the file; twice is fine.
+
+        Raises:
+            OSError: not all of it is on the disk.
+        """
         self._writer.close()
 
 
 class Mp4Writer:
-    """H.264 through imageio's ffmpeg plugin; sides are padded to even numbers, which the codec wants."""
+    """H.264 through imageio's ffmpeg plugin; sides are padded to even numbers, which the codec wants.
+
+    The file is written in fragments: one that is cut plays as far as it goes.
+    """
 
     def __init__(self, path: Path, frames_per_second: float) -> None:
         existed = path.exists()
-        path.touch()  # a folder that cannot be written shall say so itself
+        path.open("ab").close()  # a folder that cannot be written shall say so itself
+        self._path = path
+        self._num_added = 0
         try:
             self._writer: Any = imageio.get_writer(
-                path, format="FFMPEG", mode="I", fps=frames_per_second, macro_block_size=2
+                path,
+                format="FFMPEG",
+                mode="I",
+                fps=frames_per_second,
+                macro_block_size=2,
+                output_params=["-movflags", "+frag_keyframe+empty_moov+default_base_moof"],
             )
         except (ImportError, ValueError, RuntimeError) as error:
             if not existed:
@@ -78,10 +93,28 @@ class Mp4Writer:
         """Write the next picture."""
         height, width, _ = picture.shape
         self._writer.append_data(np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0))))
+        self._num_added += 1
 
     def close(self) -> None:
-        """Finish the file; twice is fine."""
+        """Finish the file; twice is fine.
+
+        Raises:
+            OSError: pictures are missing from it: ffmpeg does not tell when the disk is full.
+        """
         self._writer.close()
+        added, self._num_added = self._num_added, 0
+        if added and (found := _count_pictures(self._path)) < added:
+            rule = "a film must have room on its disk"
+            raise OSError(f"{rule}, got {found} of {added} pictures into {self._path}; make room and film again")
+
+
+def _count_pictures(path: Path) -> int:
+    """Pictures of an MP4, 0 where it cannot be read."""
+    ffmpeg = importlib.import_module("imageio_ffmpeg")
+    try:
+        return int(ffmpeg.count_frames_and_secs(str(path))[0])
+    except RuntimeError:
+        return 0
 
 
 def new_film_path(folder: Path) -> Path:

@@ -134,5 +134,14 @@ class _Game:
         return Camera(path, self._frames_per_second)
 
     def _shoot(self, scene: Scene, overlay: Overlay) -> None:
+        """Film a scene.
+
+        Raises:
+            OSError: the disk is full.
+        """
         if self.camera is not None:
-            self.camera.shoot(scene, overlay)
+            try:
+                self.camera.shoot(scene, overlay)
+            except OSError as error:
+                rule = f"a film must have room on its disk, got {error} at {self.camera.film.path}"
+                raise OSError(f"{rule}; what was filmed before plays, make room and play again") from error

@@ -59,7 +59,7 @@ BINDINGS = (
     Binding(
         label="F6, .",
         meaning="one step of doing nothing",
-        codes=(pygame.K_F6, pygame.K_PERIOD),
+        codes=(pygame.K_F6, pygame.K_PERIOD, pygame.K_KP_PERIOD),
         command=Request("act", ""),
     ),
     Binding(label="F7", meaning="reset with the next seed", codes=(pygame.K_F7,), command=Request("reset")),
@@ -135,9 +135,7 @@ class Keyboard:
 
 def _slot(code: int, character: str) -> int:
     """The bookmark that a digit names, on either block of the keyboard; 0 for none."""
-    for first in (pygame.K_0, pygame.K_KP_0):
-        if 1 <= code - first <= NUM_SLOTS:
-            return code - first
-    if code == pygame.K_KP_0:
-        return 0
+    for first in (pygame.K_1, pygame.K_KP_1):  # the keypad's 0 comes after its 9
+        if 0 <= code - first < NUM_SLOTS:
+            return code - first + 1
     return int(character) if character.isdecimal() else 0

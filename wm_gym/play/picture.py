@@ -78,10 +78,10 @@ def to_array(surface: pygame.Surface) -> Picture:
 
 def _paint_line(target: pygame.Surface, text: str, pen: Pen) -> None:
     """The text line, at the bottom; of a long text its end is seen."""
-    height = pen.line_height + 2 * MARGIN
+    height = pen.line_height + MARGIN
     area = pygame.Rect(0, target.get_height() - height, target.get_width(), height)
     target.fill(BACKGROUND, area)
-    place = area.inflate(-2 * MARGIN, -2 * MARGIN)
+    place = pygame.Rect(MARGIN, area.top, area.width - 2 * MARGIN, pen.line_height)
     shown = f"say: {text}_"
     while pen.width(shown) > place.width and len(text) > 1:
         text = text[1:]

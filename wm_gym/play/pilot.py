@@ -39,7 +39,8 @@ class Pilot:
 def load_pilot(name: str, env: Env) -> Pilot:
     """Load a policy: a zip of stable-baselines3 for the world's Discrete id, or "module:factory" of (env, rng).
 
-    A zip holds pickles: load only your own.
+    A zip holds pickles: load only your own. A factory is given the twin where there is one; one with an attribute
+    `needs_twin` that is False is given the dream.
 
     Args:
         name: the zip's path, or the factory's name.
@@ -50,7 +51,8 @@ def load_pilot(name: str, env: Env) -> Pilot:
         gymnasium.error.DependencyNotInstalled: stable-baselines3 is missing.
     """
     if not name.endswith(".zip"):
-        return Pilot(name=name.partition(":")[2], factory=load_policy(name), needs_twin=True)
+        factory = load_policy(name)
+        return Pilot(name=name.partition(":")[2], factory=factory, needs_twin=getattr(factory, "needs_twin", True))
     policy = _numbered_policy(_load_zip(Path(name)), env)
     return Pilot(name=Path(name).stem, factory=lambda env, rng: policy, needs_twin=False)
 

@@ -13,12 +13,16 @@ def parse_script(script: str) -> list[Request]:
     """Read a script: words separated by commas, each a text for the world or one of these.
 
     `undo`, `undo 20`, `undo all` (and `redo`), `bookmark 1`, `branch 1`, `reset`, `reset 7`, `start picture.png`,
-    `drive 10` (the policy acts), `view both`; `say undo` says it to the world; `text * 3` three times.
+    `drive 10` (the policy acts), `view both`; `say undo` says it to the world; `text * 3` three times. Nothing between
+    two commas does nothing for a step.
 
     Raises:
         ValueError: a command's number is none, or a word repeats too often.
     """
-    return [request for word in script.split(",") for request in _parse_word(word.strip())]
+    words = script.split(",")
+    if not words[-1].strip():
+        del words[-1]  # what comes after the last comma, or an empty script
+    return [request for word in words for request in _parse_word(word.strip())]
 
 
 def run_script(session: Session, requests: Sequence[Request]) -> Iterator[Scene]:
