@@ -62,6 +62,7 @@ class PPOConfig:
         horizon: steps of an episode while training.
         temperature: scale of the dream's noise; None takes the checkpoint's.
         max_uncertainty: end a dream above it; None never does.
+        sample_outcomes: draw a dream's rewards and ends from their probabilities, instead of the likelier.
         rollout_steps: steps of each world between updates.
         batch_size: samples of a gradient step.
         epochs: passes over a rollout.
@@ -93,6 +94,7 @@ class PPOConfig:
     horizon: int = 48
     temperature: float | None = None
     max_uncertainty: float | None = None
+    sample_outcomes: bool = False
     rollout_steps: int = 32
     batch_size: int = 256
     epochs: int = 6
@@ -193,6 +195,7 @@ def make_dreams(config: PPOConfig, bank: StartBank | None) -> VecEnv:
         max_episode_steps=config.horizon,
         temperature=config.temperature,
         max_uncertainty=config.max_uncertainty,
+        sample_outcomes=config.sample_outcomes,
         device=config.device,
     )
     if bank is not None:

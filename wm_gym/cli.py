@@ -1,4 +1,4 @@
-"""The `wm-gym` command: dream, play, serve, record, train, evaluate.
+"""The `wm-gym` command: dream, play, serve, record, data, train, evaluate.
 
 Bad input is one line on stderr and exit status 2. This is the only module of the package that prints.
 """
@@ -14,8 +14,11 @@ from typing import Annotated, Any, TypeVar
 
 import gymnasium as gym
 import tyro
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import OmitArgPrefixes, Positional, arg, subcommand
 
+from wm_gym.data.formats.check_command import Check
+from wm_gym.data.formats.export_command import Export
+from wm_gym.data.formats.import_command import Import
 from wm_gym.dream import DreamConfig, DreamReport, dream
 from wm_gym.evaluation.config import FidelityConfig, FollowingConfig
 from wm_gym.evaluation.rollouts import load_policy
@@ -35,6 +38,7 @@ DESCRIPTION = """A learned world model behind the Gymnasium API.
   wm-gym play minigrid --script "turn left,move forward * 3,undo" --record play.gif
   wm-gym serve minigrid                                   # states over HTTP, for tree search from elsewhere
   wm-gym record --env envs:real/MiniGrid-v0 --policy policies.minigrid:mixed --episodes 100 --output data/minigrid
+  wm-gym data check data/minigrid --contact-sheet sheet.png   # what is in it, and every problem
   wm-gym train --help                                     # autoencoder, then world-model
   wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
   wm-gym evaluate minigrid --worlds minigrid              # with action following; so do checkpoints of several worlds
@@ -158,6 +162,24 @@ class Record:
         print(f"{len(dataset)} episodes in {self.output}")
 
 
+DataCommand = (
+    Annotated[Check, subcommand("check")]
+    | Annotated[Import, subcommand("import")]
+    | Annotated[Export, subcommand("export")]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Look at a recorded dataset, or bring one from or to another format (each has --help)."""
+
+    command: OmitArgPrefixes[DataCommand]
+
+    def run(self) -> int:
+        """Run it; the exit status is 1 where a check finds problems."""
+        return 1 if self.command.run(partial(print, flush=True)) else 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Train:
     """Train on a recorded dataset: `wm-gym train autoencoder`, then `wm-gym train world-model` (each has --help)."""
@@ -200,6 +222,7 @@ Command = (
     | Annotated[Play, subcommand("play")]
     | Annotated[Serve, subcommand("serve")]
     | Annotated[Record, subcommand("record")]
+    | Annotated[Data, subcommand("data")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
 )
@@ -212,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; None takes the process's own.
 
     Returns:
-        Exit status: 0 done, 2 a user's error, 130 stopped by Ctrl-C.
+        Exit status: 0 done, 1 a dataset with problems, 2 a user's error, 130 stopped by Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 13x beside one busy neighbour
@@ -223,14 +246,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return train(arguments[1:])
     try:
         command = tyro.cli(Command, args=arguments, prog="wm-gym", description=DESCRIPTION)
-        command.run()
+        return command.run() or 0
     except (ValueError, OSError, ImportError, gym.error.Error, ReaderError) as error:
         print(f"wm-gym: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("wm-gym: stopped", file=sys.stderr)
         return 130
-    return 0
 
 
 def _find_checkout() -> None:

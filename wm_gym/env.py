@@ -56,6 +56,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         temperature: scale of the decoder's initial noise, at least 0; None takes the checkpoint's. More makes the world
             less predictable, and its mistakes harder to exploit.
         max_uncertainty: truncate once the model's uncertainty exceeds it; None never does.
+        sample_outcomes: draw reward and end from the model's probabilities, with the world's own noise, instead of
+            taking the most likely; so a reward that the model half believes in is paid half of the time.
         report_latencies: put the latencies into `info`.
 
     Raises:
@@ -73,6 +75,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
         max_uncertainty: float | None = None,
+        sample_outcomes: bool = False,
         report_latencies: bool = False,
     ) -> None:
         EzPickle.__init__(
@@ -84,6 +87,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             num_denoising_steps=num_denoising_steps,
             temperature=temperature,
             max_uncertainty=max_uncertainty,
+            sample_outcomes=sample_outcomes,
             report_latencies=report_latencies,
         )
         if render_mode not in (None, *self.metadata["render_modes"]):
@@ -99,6 +103,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         self._num_denoising_steps = num_denoising_steps
         self._temperature = temperature
         self._max_uncertainty = math.inf if max_uncertainty is None else max_uncertainty
+        self._sample_outcomes = sample_outcomes
         self._report_latencies = report_latencies
         self._state: EnvState | None = None
         self._screen: Any = None
@@ -192,6 +197,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             [self._checked(action)],
             num_denoising_steps=self._num_denoising_steps,
             temperature=self._temperature,
+            sample_outcomes=self._sample_outcomes,
         )
         terminated = bool(output.terminated[0])
         truncated = float(output.uncertainty[0]) > self._max_uncertainty

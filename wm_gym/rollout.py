@@ -39,7 +39,7 @@ class Rollout:
     Attributes:
         rewards: of each step.
         terminated: whether that step ended the episode.
-        termination_probabilities: what `terminated` was thresholded from.
+        termination_probabilities: what `terminated` was thresholded from; or, with `sample_outcomes`, drawn from.
         uncertainties: of each step, as in `StepOutput`.
         num_steps: steps imagined of each sequence: all of them, or those up to the end of its episode.
         completed: whether each sequence was imagined to its end; False where the rollout was stopped before.

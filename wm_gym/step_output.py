@@ -15,7 +15,7 @@ class StepOutput:
         frames: the next chunk, uint8.
         reward: sum over the chunk.
         terminated: whether the episode ended.
-        termination_probability: what `terminated` was thresholded from, at 0.5.
+        termination_probability: what `terminated` was thresholded from, at 0.5; or, with `sample_outcomes`, drawn from.
         uncertainty: largest root-mean-square difference of a latent cell between what the decoder drew and its
             re-encoded frames; 0 where the picture is one that the autoencoder knows.
         latencies: wall seconds spent in each stage; on a GPU those of launching its kernels, which run on meanwhile.

@@ -50,6 +50,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         num_denoising_steps: decoder calls a chunk; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise; None takes the checkpoint's.
         max_uncertainty: truncate a world once the model's uncertainty of it exceeds this; None never does.
+        sample_outcomes: draw rewards and ends from the model's probabilities instead of taking the most likely.
         report_latencies: put the latencies into the infos.
         max_episode_steps: truncate a world after so many steps; None never does. `gym.make_vec` fills in the id's.
         autoreset_mode: an `AutoresetMode`, or its value: "NextStep", "SameStep" or "Disabled".
@@ -70,6 +71,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
         max_uncertainty: float | None = None,
+        sample_outcomes: bool = False,
         report_latencies: bool = False,
         max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -87,10 +89,12 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
             num_denoising_steps=num_denoising_steps,
             temperature=temperature,
             max_uncertainty=max_uncertainty,
+            sample_outcomes=sample_outcomes,
         )
         self._num_denoising_steps = num_denoising_steps
         self._temperature = temperature
         self._max_uncertainty = math.inf if max_uncertainty is None else max_uncertainty
+        self._sample_outcomes = sample_outcomes
         self._report_latencies = report_latencies
         self.render_mode = render_mode
         fps = self.single_env.metadata["render_fps"]
@@ -189,6 +193,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
             each_action(actions, begins, self._read),
             num_denoising_steps=self._num_denoising_steps,
             temperature=self._temperature,
+            sample_outcomes=self._sample_outcomes,
         )
         elapsed_steps = state.elapsed_steps + 1
         terminations = as_array(output.terminated, np.bool_) & ~begins

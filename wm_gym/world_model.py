@@ -25,20 +25,12 @@ from wm_gym.rollout import Rollout, roll_out
 from wm_gym.step_output import StepOutput
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.world_card import ModelCard
+from wm_gym.world_noise import outcome_noise, world_noise
 from wm_gym.world_state import WorldState, check_seeds
 
 __all__ = ["StepOutput", "WorldModel", "world_noise"]
 
 ACTION_CACHE_SIZE = 65536  # distinct texts kept encoded
-
-
-def world_noise(state: WorldState, shape: tuple[int, ...]) -> Float[Tensor, "batch *shape"]:
-    """Standard normal noise for the next step: a pure function of each world's seed and round."""
-    rows = [
-        np.random.Generator(np.random.Philox(key=[seed, number])).standard_normal(shape, dtype=np.float32)
-        for seed, number in zip(state.seeds.tolist(), state.rounds.tolist(), strict=True)
-    ]
-    return torch.from_numpy(np.stack(rows)).to(state.latents)
 
 
 class Stopwatch:
@@ -157,6 +149,7 @@ class WorldModel(nn.Module):
         *,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
+        sample_outcomes: bool = False,
     ) -> tuple[WorldState, StepOutput]:
         """One transition of every world in the batch; `state` stays as it is.
 
@@ -165,6 +158,9 @@ class WorldModel(nn.Module):
             actions: one a world: a text, where "" means "do nothing", or numbers in [-1, 1].
             num_denoising_steps: decoder calls; default is the card's.
             temperature: scale of the initial noise, 0 draws the mean; default is the card's.
+            sample_outcomes: draw reward and end from the heads' probabilities, with each world's own noise. Default:
+                the most likely reward, and an end where its probability is above 0.5. The two are drawn independently,
+                as the heads are trained; expected returns do not depend on that.
 
         Raises:
             ValueError: a state of another checkpoint, actions that are not one valid one a world, less than one
@@ -188,6 +184,7 @@ class WorldModel(nn.Module):
             observation_tokens = self.encoder(latents)
             reward_logits, termination_logit = self.heads(latent_state, observation_tokens)
             probability = termination_logit.sigmoid()
+            chance, threshold = outcome_noise(state, reward_logits.shape[1]) if sample_outcomes else (0.0, 0.5)
         next_state = WorldState(
             weights_hash=state.weights_hash,
             seeds=state.seeds,
@@ -200,8 +197,8 @@ class WorldModel(nn.Module):
         )
         output = StepOutput(
             frames=frames.clone(),  # the caller may write to them; the state keeps its own
-            reward=self.heads.reward(reward_logits),
-            terminated=probability > 0.5,
+            reward=self.heads.reward(reward_logits + chance),
+            terminated=probability > threshold,
             termination_probability=probability,
             uncertainty=(drawn - latents).pow(2).mean(dim=2).sqrt().amax(dim=(1, 2, 3)),
             latencies=clock.seconds,
@@ -221,6 +218,7 @@ class WorldModel(nn.Module):
         progress: bool = False,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
+        sample_outcomes: bool = False,
     ) -> Rollout:
         """Imagine many futures; what `step` would give for each of them, without a step after an episode's end.
 
@@ -238,6 +236,7 @@ class WorldModel(nn.Module):
             progress: whether to show a bar on stderr once it takes more than two seconds.
             num_denoising_steps: decoder calls; default is the card's.
             temperature: scale of the initial noise; default is the card's.
+            sample_outcomes: draw rewards and ends, as `step` does; futures of one world draw alike until `reseed`.
 
         Raises:
             ValueError: no sequence, one that is empty or of another length, an action that `step` refuses, neither one
@@ -246,7 +245,12 @@ class WorldModel(nn.Module):
         """
         self.check_state(state)
         return roll_out(
-            partial(self.step, num_denoising_steps=num_denoising_steps, temperature=temperature),
+            partial(
+                self.step,
+                num_denoising_steps=num_denoising_steps,
+                temperature=temperature,
+                sample_outcomes=sample_outcomes,
+            ),
             state,
             action_sequences,
             keep_frames=keep_frames,

@@ -132,4 +132,4 @@ def test_without_refutations_the_same_is_tried_for_ever() -> None:
 )
 def test_counts_out_of_range_are_refused(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        RecedingHorizon(Remembering(Board()), **arguments)  # type: ignore[arg-type]
+        RecedingHorizon(Remembering(Board()), **arguments)

@@ -1,0 +1,1 @@
+"""The worlds under the libraries that RL people use, each the real one."""

@@ -1,0 +1,36 @@
+"""Where data can come from: "minari:ID", "numpy:FOLDER", ..."""
+
+from typing import Literal
+
+from wm_gym.data.formats.source import ImportConfig, Source
+
+_ARRAYS: dict[str, Literal["numpy", "hdf5"]] = {"numpy": "numpy", "hdf5": "hdf5"}
+
+
+def open_source(place: str, config: ImportConfig) -> Source:
+    """Opens a dataset of another format.
+
+    Args:
+        place: the format, a colon, and the folder, file or id.
+        config: how to read it.
+
+    Raises:
+        ImportError: the format needs a package that is not installed.
+        ValueError: there is no such format, or nothing of that format there.
+    """
+    format_name, colon, rest = place.partition(":")
+    if not colon or not rest:
+        raise ValueError(f"source must be a format and a place, such as minari:ID, got {place!r}; name both")
+    if format_name == "minari":
+        from wm_gym.data.formats.minari_source import MinariSource
+
+        return MinariSource(rest, config)
+    if format_name == "lerobot":
+        from wm_gym.data.formats.lerobot_source import LeRobotSource
+
+        return LeRobotSource(rest, config)
+    if format_name in _ARRAYS:
+        from wm_gym.data.formats.arrays_source import ArraysSource
+
+        return ArraysSource(_ARRAYS[format_name], rest, config)
+    raise ValueError(f"source's format must be minari, lerobot, numpy or hdf5, got {format_name!r}")
