@@ -36,7 +36,7 @@ def test_python_blocks_run(code: str, tmp_path: Path) -> None:
 def test_commands_have_the_options_they_name(command: str) -> None:
     words = shlex.split(command, comments=True)
     start, rest = (WM_GYM, words[1:]) if words[0] == "wm-gym" else (words[1:3], words[3:])
-    text = run(sys.executable, *start, *rest[: 2 if rest[0] == "train" else 1], "--help", cwd=ROOT)
+    text = run(sys.executable, *start, *rest[: 2 if rest[0] in ("data", "train") else 1], "--help", cwd=ROOT)
     options = [word.split("=")[0] for word in rest if word.startswith("--")]
     assert [option for option in options if option not in text] == []
 
