@@ -16,7 +16,7 @@ CHECKS = {
     "ruff format": ("ruff", "format", "--check", "."),
     "mypy": ("mypy", "--strict", *PACKAGES),
     "import-linter": ("lint-imports",),
-    "pytest": ("pytest",),
+    "pytest": ("pytest", "--numprocesses=auto", "--dist=loadfile"),
 }
 
 
@@ -39,7 +39,8 @@ def run(name: str, scripts: Path, command: tuple[str, ...]) -> bool:
     print(f"== {name}", flush=True)
     started = time.monotonic()
     path = os.pathsep.join([str(scripts), os.environ.get("PATH", "")])
-    status = subprocess.call([scripts / command[0], *command[1:]], cwd=ROOT, env={**os.environ, "PATH": path})
+    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}  # a process a core
+    status = subprocess.call([scripts / command[0], *command[1:]], cwd=ROOT, env=environment)
     print(f"== {name}: {time.monotonic() - started:.0f} s", flush=True)
     return status == 0
 
