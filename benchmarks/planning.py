@@ -98,7 +98,7 @@ def measure(config: PlanningConfig) -> dict[str, Any]:
         "weights_hash": model.card.weights_hash,
         "dtype": str(state.latents.dtype),
         **machine(config.device),
-        "config": {name: str(value) if name == "output" else value for name, value in asdict(config).items()},
+        "config": {name: value for name, value in asdict(config).items() if name != "output"},
         "seconds": seconds,
         "model_steps": model_steps,
         "imagined_steps_per_second": rates,

@@ -162,7 +162,7 @@ def measure(config: PlanningSuccessConfig) -> dict[str, Any]:
         "weights_hash": model.card.weights_hash,
         "dtype": str(next(model.parameters()).dtype),
         **machine(config.device),
-        "config": {name: str(value) if name == "output" else value for name, value in asdict(config).items()},
+        "config": {name: value for name, value in asdict(config).items() if name != "output"},
         "agents": {agent: _summary(episodes) for agent, episodes in played.items()},
         "episodes": played,
     }
@@ -176,6 +176,9 @@ def _read_log(config: PlanningSuccessConfig) -> dict[tuple[str, int], dict[str, 
     """
     config.log.parent.mkdir(parents=True, exist_ok=True)
     lines = config.log.read_text(encoding="utf-8").splitlines() if config.log.exists() else []
+    if lines and not lines[-1].endswith("}"):  # a kill cut it
+        config.log.write_text("".join(f"{line}\n" for line in lines[:-1]), encoding="utf-8")
+        del lines[-1]
     done = {}
     for line in map(json.loads, lines):
         agent, fingerprint = line.pop("agent"), line.pop("fingerprint")

@@ -206,7 +206,7 @@ def measure(config: PlayLatencyConfig) -> dict[str, Any]:
     window, page = time_window(config), time_page(config)
     return {
         **machine("cpu"),
-        "config": {name: str(value) if name == "output" else value for name, value in asdict(config).items()},
+        "config": {name: value for name, value in asdict(config).items() if name != "output"},
         "window": window,
         "page": page,
         "random_play": play_randomly(config) if config.minutes else None,

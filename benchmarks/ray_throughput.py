@@ -96,7 +96,7 @@ def measure(config: RayThroughputConfig) -> dict[str, Any]:
         "checkpoint": config.checkpoint,
         "weights_hash": read_card(config.checkpoint).weights_hash,
         **machine("cpu"),
-        "config": {name: str(value) if name == "output" else value for name, value in asdict(config).items()},
+        "config": {name: value for name, value in asdict(config).items() if name != "output"},
         "world_steps_per_second": {
             name: {"median": float(np.median(rate)), "min": rate[0], "max": rate[-1], "n": len(rate)}
             for name, rate in rates.items()

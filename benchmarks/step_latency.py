@@ -207,7 +207,7 @@ def measure(config: StepLatencyConfig) -> dict[str, Any]:
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         **machine(config.device),
-        "config": {name: str(value) if name == "output" else value for name, value in asdict(config).items()},
+        "config": {name: value for name, value in asdict(config).items() if name != "output"},
         "cases": [case.to_json() for case in cases],
         "speedup_over_no_cache": _speedups(cases, model.card.num_denoising_steps),
     }

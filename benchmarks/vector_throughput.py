@@ -107,7 +107,7 @@ def measure(config: VectorThroughputConfig) -> dict[str, Any]:
         "weights_hash": card.weights_hash,
         "shape": [card.chunk_frames, *card.frame_size, 3],
         **machine(config.device),
-        "config": {name: str(value) if name == "output" else value for name, value in asdict(config).items()},
+        "config": {name: value for name, value in asdict(config).items() if name != "output"},
         "cases": [case.to_json() for case in cases],
         "speedup_over_single_envs": _speedup(cases, config.single_envs),
     }

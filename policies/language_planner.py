@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from wm_gym import WorldModel, WorldState
-from wm_gym.planning import Critic, ImaginedTree, write_tree
+from wm_gym.actions import check_text
+from wm_gym.planning import Critic, ImaginedTree, judge, write_tree
 
 TRANSCRIPT, PICTURE = "transcript.json", "tree.png"
 
@@ -185,7 +186,6 @@ class LanguagePlanner:
         self._finished = finished
         self._penalty = uncertainty_penalty
         self._transcripts = None if transcripts is None else Path(transcripts)
-        self._num_written = 0
         self._rng = np.random.default_rng(seed)
 
     def reason(self, state: WorldState) -> Reasoning:
@@ -255,7 +255,7 @@ class LanguagePlanner:
             ValueError: they are no list of at most `num_proposals`, or none come at the start.
         """
         texts = self._proposer(self._goal, frame, tuple(said), self._num_proposals)
-        proposals = () if isinstance(texts, str) else tuple(dict.fromkeys(texts))
+        proposals = () if isinstance(texts, str) else tuple(dict.fromkeys(map(check_text, texts)))
         if isinstance(texts, str) or len(proposals) > self._num_proposals or (is_first and not proposals):
             raise ValueError(f"proposer must return 1 to {self._num_proposals} texts, got {texts!r}")
         return proposals
@@ -270,12 +270,12 @@ class LanguagePlanner:
         )
         assert futures.state is not None, "asked for"
         pictures = futures.state.frames[:, -1].cpu().numpy()
-        goal_scores = np.asarray(self._critic(pictures, self._goal))
+        goal_scores = judge(self._critic, pictures, self._goal)
         ended, unsure = futures.terminated.any(dim=1).tolist(), futures.uncertainties.amax(dim=1).tolist()
         samples, best = [], []
         for row, text in enumerate(proposals):
             rows = range(row * self._best_of, (row + 1) * self._best_of)
-            following = np.asarray(self._critic(pictures[rows.start : rows.stop], text))
+            following = judge(self._critic, pictures[rows.start : rows.stop], text)
             samples.append(
                 tuple(
                     Imagined(
@@ -303,8 +303,8 @@ class LanguagePlanner:
 
     def _write(self, reasoning: Reasoning) -> None:
         if self._transcripts is not None:
-            reasoning.write(self._transcripts / f"{self._num_written:04d}")
-            self._num_written += 1
+            written = [int(folder.name) for folder in self._transcripts.glob("[0-9]*") if folder.name.isdecimal()]
+            reasoning.write(self._transcripts / f"{max(written, default=-1) + 1:04d}")
 
 
 def _picture(state: WorldState) -> UInt8[np.ndarray, "height width 3"]:

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,27 @@ def test_state_of_another_checkpoint_is_a_clear_error(
     with pytest.raises(ValueError, match="state must be of this checkpoint"):
         use(env, other.clone_state())
     env.step("go left")
+
+
+def test_state_of_another_world_is_a_clear_error(env: WorldModelEnv) -> None:
+    env.reset(seed=0)
+    state = env.clone_state()
+    foreign = replace(state, world="elsewhere")
+    with pytest.raises(ValueError, match=f"state must be of the world '{env.world}', got one of 'elsewhere'"):
+        env.restore_state(foreign)
+    with pytest.raises(ValueError, match="state must be of the world"):
+        env.reset(options={"state": foreign})
+    env.restore_state(replace(state, world=None))  # of nobody knows which: it was loaded
+
+
+def test_foreign_generator_leaves_the_env_as_it_was(env: WorldModelEnv) -> None:
+    env.reset(seed=0)
+    start = env.clone_state(include_rng=True)
+    env.step("go left")
+    step = env.clone_state()
+    with pytest.raises(ValueError, match="PCG64"):
+        env.restore_state(replace(start, rng={"bit_generator": "MT19937"}))
+    assert env.clone_state().elapsed_steps == step.elapsed_steps == 1
 
 
 def test_state_of_two_worlds_is_a_clear_error(env: WorldModelEnv) -> None:

@@ -1,5 +1,6 @@
 """Rollouts: many futures in one call, bit for bit those of single steps."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -231,7 +232,7 @@ def test_neither_one_state_nor_one_a_sequence_is_refused() -> None:
 
 
 def test_limit_below_one_world_is_refused(model: WorldModel, state: WorldState) -> None:
-    with pytest.raises(ValueError, match=r"memory_limit must be at least \d+ bytes, what one world takes, got 100"):
+    with pytest.raises(ValueError, match=r"memory_limit must be an integer of at least \d+ bytes, .* got 100"):
         model.rollout(state, PLANS, memory_limit=100)
 
 
@@ -250,3 +251,8 @@ def test_bar_is_shown_on_demand_only(capsys: pytest.CaptureFixture[str]) -> None
     board = Board()
     roll_out(board.step, board.reset((0, 0)), [WAIT])
     assert capsys.readouterr().err == ""
+
+
+def test_number_that_comes_late_is_refused_before_anything_is_imagined(model: WorldModel, state: WorldState) -> None:
+    with pytest.raises(ValueError, match="action must be a text: this checkpoint takes no numbers"):
+        model.rollout(state, [["wait", "wait", np.array([math.nan], np.float32)]])

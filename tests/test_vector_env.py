@@ -1,6 +1,7 @@
 """`WorldModelVectorEnv`: rows that equal single envs, ends and resets, saved batches and bad input."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -433,3 +434,13 @@ def test_foreign_states_are_clear_errors(envs: WorldModelVectorEnv, checkpoint: 
         envs.restore_state(state_of(2, checkpoint))
     with pytest.raises(ValueError, match="state must come from this checkpoint"):
         envs.restore_state(state_of(3, chunk_checkpoint))
+
+
+def test_generators_of_other_worlds_are_refused(envs: WorldModelVectorEnv) -> None:
+    envs.reset(seed=0)
+    state = envs.clone_state(include_rng=True)
+    assert state.rng is not None
+    with pytest.raises(ValueError, match="state must hold 3 generators, got 2"):
+        envs.restore_state(replace(state, rng=state.rng[:2]))
+    with pytest.raises(ValueError, match="state must be of the world 'slide', got one of 'elsewhere'"):
+        envs.restore_state(replace(state, world="elsewhere"))

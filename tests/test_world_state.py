@@ -164,6 +164,21 @@ def test_cut_file_is_refused(state: WorldState, tmp_path: Path, kept: float) -> 
         WorldState.load(path)
 
 
+def test_folder_that_is_not_there_is_refused(state: WorldState, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="path must be in a folder that is there and has room, got .*nowhere"):
+        state.save(tmp_path / "nowhere" / "state.safetensors")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match="path must be in a folder"):
+        state.save(tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]  # nothing half written is left
+
+
+def test_device_that_is_not_there_is_refused(state: WorldState, tmp_path: Path) -> None:
+    state.save(tmp_path / "state.safetensors")
+    with pytest.raises(ValueError, match="device must be one of this machine's, got 'cuda:99'"):
+        WorldState.load(tmp_path / "state.safetensors", device="cuda:99")
+
+
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nowhere must be a whole file written by WorldState.save"):
         WorldState.load(tmp_path / "nowhere")

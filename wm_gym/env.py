@@ -166,7 +166,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         frames = options.get("frames")
         chunk = None if frames is None else check_frames(frames, rules)
         index = check_index(options, rules)
-        saved = None if options.get("state") is None else as_env_state(options["state"], self.model)
+        saved = None if options.get("state") is None else as_env_state(options["state"], self.model, self.world)
         super().reset(seed=seed)
         if saved is not None:
             return self._begin(saved.world_state), {"start": "state"}
@@ -202,7 +202,10 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         terminated = bool(output.terminated[0])
         truncated = float(output.uncertainty[0]) > self._max_uncertainty
         self._state = EnvState(
-            world_state=world_state, ended=terminated or truncated, elapsed_steps=state.elapsed_steps + 1
+            world_state=world_state,
+            ended=terminated or truncated,
+            elapsed_steps=state.elapsed_steps + 1,
+            world=self.world,
         )
         self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
         self._show(self._state.observation)
@@ -248,16 +251,17 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             state: from `clone_state` of an env with the same checkpoint.
 
         Raises:
-            ValueError: it is something else, or of another checkpoint. The env stays as it was.
+            ValueError: it is something else, or of another checkpoint or world. The env stays as it was.
         """
         if not isinstance(state, EnvState):
             raise ValueError(
                 f"state must come from clone_state(), got {type(state).__name__}; "
                 'start from a WorldState with reset(options={"state": ...})'
             )
-        self._state = as_env_state(state, self.model)
+        restored = as_env_state(state, self.model, self.world)
         if state.rng is not None:
             self.np_random.bit_generator.state = state.rng
+        self._state = restored
 
     def _spaces(self) -> tuple[gym.spaces.Box, gym.Space[Any]]:
         """Of observations and actions."""
@@ -276,7 +280,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
 
     def _begin(self, world_state: WorldState) -> Chunk:
         """Begin an episode in a state and return the observation."""
-        self._state = EnvState(world_state=world_state, ended=False, elapsed_steps=0)
+        self._state = EnvState(world_state=world_state, ended=False, elapsed_steps=0, world=self.world)
         self.latencies = {}
         self._show(self._state.observation)
         return self._state.observation

@@ -114,7 +114,8 @@ def check_action_sequences(action_sequences: object, batch_size: int) -> None:
     if not len(action_sequences):
         raise ValueError(f"{rule}, got none; pass one list of actions a future")
     for row, actions in enumerate(action_sequences):
-        if isinstance(actions, str) or not isinstance(actions, Sequence | np.ndarray):
+        is_list = isinstance(actions, Sequence) or (isinstance(actions, np.ndarray) and actions.ndim > 0)
+        if isinstance(actions, str) or not is_list:
             raise ValueError(f"{rule}, got {actions!r} at {row}; wrap it in a list")
         for action in actions:
             if not isinstance(action, np.ndarray):
@@ -144,8 +145,9 @@ def _worlds_within(memory_limit: int, state: WorldState) -> int:
         ValueError: not even one fits.
     """
     per_world = STATES_PER_STEP * state.nbytes // state.batch_size
-    if memory_limit < per_world:
-        raise ValueError(f"memory_limit must be at least {per_world} bytes, what one world takes, got {memory_limit}")
+    if not isinstance(memory_limit, int) or memory_limit < per_world:
+        rule = f"memory_limit must be an integer of at least {per_world} bytes, what one world takes"
+        raise ValueError(f"{rule}, got {memory_limit}")
     return memory_limit // per_world
 
 

@@ -1,6 +1,7 @@
 """A batch of learned worlds as one Gymnasium vector env: one call of the model a step."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from wm_gym.actions import Action, check_text, scale_numbers
 from wm_gym.env import Frame, WorldModelEnv
+from wm_gym.env_state import check_same_world
 from wm_gym.vector_arguments import Rows, check_count, check_mask, check_mode, each_action, each_seed
 from wm_gym.vector_infos import as_array, finals, masked, step_values
 from wm_gym.vector_state import Chunks, VectorEnvState
@@ -165,6 +167,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
                 world_state=self._begin_worlds(rows, infos, seeds, start),
                 ended=np.zeros(self.num_envs, np.bool_),
                 elapsed_steps=np.zeros(self.num_envs, np.int64),
+                world=self.single_env.world,
             )
         else:
             state, rows = self._current_state(), np.flatnonzero(mask).tolist()
@@ -201,7 +204,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         truncations = (unsure | (elapsed_steps >= self._limit)) & ~begins
         rewards = np.where(begins, 0.0, as_array(output.reward, np.float64))
         ended = terminations | truncations
-        stepped = VectorEnvState(world_state=world_state, ended=ended, elapsed_steps=elapsed_steps)
+        stepped = replace(state, world_state=world_state, ended=ended, elapsed_steps=elapsed_steps)
         self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
         restarts = ended if self._mode is AutoresetMode.SAME_STEP else begins
         infos = self._step_infos(output, stepped, restarts)
@@ -252,14 +255,15 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
                 f"state must hold {self.num_envs} worlds, got {state.world_state.batch_size}; "
                 "restore it in an env with as many"
             )
+        check_same_world(state.world, self.single_env.world)
+        if state.rng is not None and len(state.rng) != self.num_envs:
+            raise ValueError(f"state must hold {self.num_envs} generators, got {len(state.rng)}; clone it again")
         self.model.check_state(state.world_state)
-        self._state = VectorEnvState(
-            world_state=state.world_state.to(self.model.device),
-            ended=state.ended.copy(),
-            elapsed_steps=state.elapsed_steps.copy(),
-        )
-        for generator, saved in zip(self.np_random, state.rng or (), strict=False):
-            generator.bit_generator.state = saved
+        restored = replace(state.copy(None), world_state=state.world_state.to(self.model.device))
+        for generator, saved in zip(self.np_random, state.rng or [None] * self.num_envs, strict=True):
+            if saved is not None:
+                generator.bit_generator.state = saved
+        self._state = restored
 
     def close_extras(self, **kwargs: Any) -> None:
         """Let the worlds go."""

@@ -27,12 +27,14 @@ class VectorEnvState:
         world_state: the model's state, one row a world, the seeds with it.
         ended: whether each episode is over and waits for its reset.
         elapsed_steps: steps of each since its reset.
+        world: the name of their world.
         rng: state of each world's generator, where `clone_state(include_rng=True)` asked for it.
     """
 
     world_state: WorldState
     ended: Bool[np.ndarray, "batch"]
     elapsed_steps: Int64[np.ndarray, "batch"]
+    world: str | None = None
     rng: tuple[Mapping[str, Any], ...] | None = None
 
     @property
@@ -46,6 +48,7 @@ class VectorEnvState:
             world_state=self.world_state.select([index]),
             ended=bool(self.ended[index]),
             elapsed_steps=int(self.elapsed_steps[index]),
+            world=self.world,
             rng=None if self.rng is None else self.rng[index],
         )
 

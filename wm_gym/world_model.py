@@ -21,7 +21,7 @@ from wm_gym.actions import Action, check_numbers, check_text
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
 from wm_gym.decoder.sampling import sample_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
-from wm_gym.rollout import Rollout, roll_out
+from wm_gym.rollout import Rollout, check_action_sequences, roll_out
 from wm_gym.step_output import StepOutput
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.world_card import ModelCard
@@ -244,6 +244,10 @@ class WorldModel(nn.Module):
             RolloutInterrupted: Ctrl-C; it carries what was imagined until then.
         """
         self.check_state(state)
+        check_action_sequences(action_sequences, state.batch_size)
+        for action in (each for actions in action_sequences for each in actions):
+            if isinstance(action, np.ndarray):
+                check_numbers(action, self.max_controls)
         return roll_out(
             partial(
                 self.step,

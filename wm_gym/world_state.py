@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -127,27 +128,38 @@ class WorldState:
         return _unflatten(states[0].weights_hash, joined)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the state as safetensors; the file appears whole or not at all."""
+        """Write the state as safetensors; the file appears whole or not at all.
+
+        Raises:
+            ValueError: it cannot be written there.
+        """
         target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        partial = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors().items()}
         metadata = {
             "format_version": FORMAT_VERSION,
             "weights_hash": self.weights_hash,
             "sha256": _sha256(self.weights_hash, tensors),
         }
-        save_file(tensors, partial, metadata)
-        os.replace(partial, target)
+        try:
+            save_file(tensors, partial, metadata)
+            os.replace(partial, target)
+        except (OSError, SafetensorError) as error:
+            rule = "path must be in a folder that is there and has room"
+            raise ValueError(f"{rule}, got {path} ({error}); make the folder or room") from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     @staticmethod
     def load(path: str | os.PathLike[str], device: str = "cpu") -> "WorldState":
         """Read a state back, bit for bit.
 
         Raises:
-            ValueError: the file is missing, cut, incomplete, changed, or of another format version.
+            ValueError: the file is missing, cut, incomplete, changed, or of another format version; or the device is
+                none of this machine's.
         """
         try:
-            with safe_open(path, framework="pt", device=device) as file:
+            with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
@@ -156,7 +168,7 @@ class WorldState:
             found = metadata.get("format_version")
             raise ValueError(f"{path} must have format version {FORMAT_VERSION}, got {found}; save the state again")
         batches = {tensor.shape[:1] for tensor in tensors.values()}
-        if len(batches) > 1 or torch.Size([]) in batches:
+        if len(batches) > 1 or batches <= {torch.Size([]), torch.Size([0])}:
             raise ValueError(f"{path} must hold tensors of one batch, got {sorted(batches)}; save the state again")
         try:
             state = _unflatten(metadata["weights_hash"], tensors)
@@ -168,7 +180,12 @@ class WorldState:
                 f"{path} must have the sha256 that it was saved with, {expected}, got {found}: the file was changed; "
                 "save the state again"
             )
-        return state
+        if unknown := set(tensors) - set(state.tensors()):
+            raise ValueError(f"{path} must hold the tensors of a state alone, got {unknown} too; save the state again")
+        try:
+            return state.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(f"device must be one of this machine's, got {device!r} ({error}); pass 'cpu'") from error
 
 
 def _sha256(weights_hash: str, tensors: dict[str, Tensor]) -> str:

@@ -114,6 +114,13 @@ def test_image_goal_is_one_at_the_image_alone(model: WorldModel) -> None:
     assert ((values[1:] > 0) & (values[1:] < 1)).all()
 
 
+@pytest.mark.parametrize("scores", [[float("nan")] * 3, [0.5], 0.5])
+def test_critic_that_does_not_score_every_picture_is_refused(model: WorldModel, scores: Any) -> None:
+    goal = TextGoal(text="the tile is left", critic=lambda frames, text: scores)
+    with pytest.raises(ValueError, match="critic must return 3 finite scores, one a picture, got"):
+        goal.values(model.reset(np.stack([draw((0, 0))] * 3)[:, None], seeds=[0, 1, 2]))
+
+
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("inf")])
 def test_image_goal_of_no_scale_is_refused(model: WorldModel, scale: float) -> None:
     with pytest.raises(ValueError, match="scale must be positive and finite"):

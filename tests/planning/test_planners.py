@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from tests.planning.boards import UNSURE, VOCABULARY, Board, cell_of
 from tests.production import unchecked
 from tests.worlds import GOAL, draw
+from wm_gym.actions import Action
 from wm_gym.planning import (
     BeamSearch,
     BestFirstSearch,
@@ -26,6 +28,8 @@ from wm_gym.planning import (
     RandomShooting,
     TextGoal,
 )
+from wm_gym.step_output import StepOutput
+from wm_gym.world_state import WorldState
 
 Make = Callable[..., Planner]
 START = (1, 1)  # 2 to the right (or to the left), 2 down: 4 steps
@@ -158,6 +162,47 @@ def test_what_is_not_believed_leads_nowhere(make: Make) -> None:
     assert not column & set(cells)
     believing = Objective(uncertainty_penalty=0.0, max_uncertainty=UNSURE, discount=0.9)
     assert walk(board, (0, 2), make(board, believing, BUDGET).plan(board.reset((0, 2))).actions)[1] == GOAL
+
+
+class Trap(Board):
+    """A board where the cell right of the start ends the episode with a little reward."""
+
+    def step(self, state: WorldState, actions: Sequence[Action], /) -> tuple[WorldState, StepOutput]:
+        state, output = super().step(state, actions)
+        trapped = torch.tensor([cell_of(frame) == (1, 0) for frame in state.frames])
+        reward = output.reward + 0.2 * trapped
+        return state, replace(output, reward=reward, terminated=output.terminated | trapped)
+
+
+@pytest.mark.parametrize("num_leaves", [1, 32])
+def test_tree_search_goes_on_where_ends_are_near(num_leaves: int) -> None:
+    board = Trap(walls=frozenset({(3, 0)}))
+    objective, budget = Objective(enough=0.9), Budget(model_steps=400)
+    search = MonteCarloTreeSearch(
+        board, VOCABULARY, objective=objective, budget=budget, num_leaves=num_leaves, max_depth=12
+    )
+    assert walk(board, (0, 0), search.plan(board.reset((0, 0))).actions)[-1] == GOAL
+
+
+@pytest.mark.parametrize("prior", [[0.5, 0.5], [math.nan] * 4])
+def test_prior_that_is_none_is_refused(prior: list[float]) -> None:
+    search = MonteCarloTreeSearch(
+        Board(), VOCABULARY, objective=Objective(), budget=BUDGET, prior=lambda frames: np.array([prior])
+    )
+    with pytest.raises(ValueError, match="prior must return 4 probabilities a picture"):
+        search.plan(Board().reset(START))
+
+
+@each_planner
+def test_what_a_warm_start_says_beside_the_vocabulary_is_left_out(make: Make) -> None:
+    board = Board()
+    plan = make(board, Objective(enough=0.5), BUDGET).plan(board.reset(START), ["sing", "go down"])
+    assert walk(board, START, plan.actions)[-1] == GOAL
+
+
+def test_numbers_take_no_texts_as_a_warm_start() -> None:
+    around = GaussianPlans(2).around(["sing", np.array([0.5, -0.5]), np.array([1.0])], 3)
+    assert around.mean.tolist() == [[0, 0], [0.5, -0.5], [0, 0]]
 
 
 def test_uncertainty_is_paid_for_step_by_step() -> None:
@@ -306,6 +351,7 @@ def test_empty_budget_is_refused(arguments: dict[str, Any], message: str) -> Non
         {"discount": 1.1},
         {"uncertainty_penalty": -1.0},
         {"max_uncertainty": 0.0},
+        {"enough": math.nan},
         {"uncertainty_penalty": math.nan},
     ],
 )

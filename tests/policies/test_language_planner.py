@@ -123,6 +123,8 @@ def test_transcript_and_picture_are_written(model: WorldModel, state: WorldState
     assert transcript["rounds"][1]["samples"][2][0]["seed"] == reasoning.rounds[1].samples[2][0].seed
     with Image.open(tmp_path / "0001" / "tree.png") as picture:
         assert picture.width > 300
+    planner(model, Proposer(), finished=2.0, max_rounds=1, transcripts=tmp_path).reason(state)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0000", "0001", "0002"]
 
 
 def test_thought_is_said_to_its_end_before_the_next_one(model: WorldModel) -> None:

@@ -6,7 +6,7 @@ Every planner is a `Planner`: `plan(state, warm_start)` gives a `Plan`, within a
 from wm_gym.planning.beam_search import BeamSearch
 from wm_gym.planning.best_first_search import BestFirstSearch
 from wm_gym.planning.budget import Budget
-from wm_gym.planning.critics import Critic, VisionLanguageCritic
+from wm_gym.planning.critics import Critic, VisionLanguageCritic, judge
 from wm_gym.planning.goals import Goal, ImageGoal, RewardGoal, TextGoal
 from wm_gym.planning.imagined_tree import ImaginedTree, Moment
 from wm_gym.planning.mcts import MonteCarloTreeSearch
@@ -43,5 +43,6 @@ __all__ = [
     "TextGoal",
     "VisionLanguageCritic",
     "draw_tree",
+    "judge",
     "write_tree",
 ]

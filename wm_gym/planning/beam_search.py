@@ -1,5 +1,6 @@
 """Beam search: the best few imagined states of every depth, all of a depth in one model call."""
 
+import math
 from collections.abc import Sequence
 
 from wm_gym.actions import Action
@@ -54,6 +55,8 @@ class BeamSearch:
     ) -> None:
         check_positive(width=width, horizon=horizon)
         PatchCodes(patch, tolerance)  # refuses what is out of range
+        if not math.isfinite(novelty_weight):
+            raise ValueError(f"novelty_weight must be finite, got {novelty_weight}")
         self._dynamics = dynamics
         self._vocabulary = check_vocabulary(vocabulary)
         self._objective = objective

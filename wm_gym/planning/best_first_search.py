@@ -1,5 +1,6 @@
 """Best-first search over imagined states, drawn to what is new: for goals that give no sign before they are reached."""
 
+import math
 from collections.abc import Sequence
 
 from wm_gym.actions import Action
@@ -57,6 +58,8 @@ class BestFirstSearch:
     ) -> None:
         check_positive(num_worlds=num_worlds, max_open=max_open)
         PatchCodes(patch, tolerance)  # refuses what is out of range
+        if not math.isfinite(novelty_weight):
+            raise ValueError(f"novelty_weight must be finite, got {novelty_weight}")
         self._dynamics = dynamics
         self._vocabulary = check_vocabulary(vocabulary)
         self._objective = objective

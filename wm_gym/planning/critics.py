@@ -21,6 +21,18 @@ class Critic(Protocol):
         ...
 
 
+def judge(critic: Critic, frames: UInt8[np.ndarray, "batch height width 3"], text: str) -> np.ndarray:
+    """A critic's scores, float32 (batch,), checked.
+
+    Raises:
+        ValueError: it does not return a finite number a picture.
+    """
+    scores = np.asarray(critic(frames, text), np.float32)
+    if scores.shape != (len(frames),) or not np.isfinite(scores).all():
+        raise ValueError(f"critic must return {len(frames)} finite scores, one a picture, got {scores}")
+    return scores
+
+
 class VisionLanguageCritic:
     """Asks a vision-language model of `transformers` and takes its probability of "yes" against "no".
 

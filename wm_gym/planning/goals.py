@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from wm_gym.planning.critics import Critic
+from wm_gym.planning.critics import Critic, judge
 from wm_gym.step_output import StepOutput
 from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
@@ -99,6 +99,10 @@ class TextGoal:
         return torch.zeros_like(output.reward)
 
     def values(self, state: WorldState) -> Float[Tensor, "batch"]:
-        """The critic's scores of the last frames."""
-        scores = self.critic(state.frames[:, -1].cpu().numpy(), self.text)
-        return torch.as_tensor(scores, dtype=torch.float32, device=state.seeds.device)
+        """The critic's scores of the last frames.
+
+        Raises:
+            ValueError: they are not a finite number a picture.
+        """
+        scores = judge(self.critic, state.frames[:, -1].cpu().numpy(), self.text)
+        return torch.from_numpy(scores).to(state.seeds.device)

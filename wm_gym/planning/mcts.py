@@ -81,7 +81,9 @@ class MonteCarloTreeSearch:
         tree = ImaginedTree.rooted(frame[0])
         root = self._branch(0, state, 0.0, (0.0, 0.0), False, frame)
         puct = Puct(root, self._objective.discount, self._max_depth)
-        warm = [self._vocabulary.index(text) for text in warm_start if text in self._vocabulary]
+        warm = [
+            self._vocabulary.index(each) for each in warm_start if isinstance(each, str) and each in self._vocabulary
+        ]
         cost = 1 + self._rollout_steps
         while not imagination.meter.is_spent and (puct.best is None or puct.best[0] < self._objective.enough):
             most = max(1, imagination.meter.afford(self._num_leaves * cost) // cost)
@@ -100,7 +102,8 @@ class MonteCarloTreeSearch:
     ) -> None:
         """Say all chosen texts in one model call, judge where they lead, and tell the nodes above."""
         texts = [self._vocabulary[text] for _, text in leaves]
-        state, output = imagination.step(WorldState.cat([way[-1].world for way, _ in leaves]), texts)
+        worlds = [way[-1].world for way, _ in leaves]
+        state, output = imagination.step(WorldState.cat([world for world in worlds if world is not None]), texts)
         frames, ended = output.frames[:, -1].cpu().numpy(), output.terminated.tolist()
         known: list[float] = imagination.values(state, output.uncertainty).tolist()
         values = self._judge(state, ended, known, imagination)
@@ -112,6 +115,8 @@ class MonteCarloTreeSearch:
             child = self._branch(moment, world, reward, (values[row], known[row]), ended[row], frames[row : row + 1])
             child.pending = 1
             way[-1].children[text] = child
+            if not way[-1].unsaid:
+                way[-1].world = None
             puct.back_up([*way, child])
 
     def _judge(
@@ -144,9 +149,11 @@ class MonteCarloTreeSearch:
         """A new node, with all texts unsaid; `values` are its leaf value and its known one."""
         count = len(self._vocabulary)
         prior = np.full(count, 1 / count) if self._prior is None else np.array(self._prior(frame)[0], np.float64)
+        if prior.shape != (count,) or not ((prior >= 0) & np.isfinite(prior)).all():
+            raise ValueError(f"prior must return {count} probabilities a picture, got {prior}")
         return Branch(
             moment=moment,
-            world=world,
+            world=None if ended else world,
             reward=reward,
             leaf_value=values[0],
             known_value=values[1],

@@ -58,7 +58,8 @@ class CategoricalPlans:
         counts = np.zeros_like(self.probabilities)
         for plan in elites:
             for time, action in enumerate(plan):
-                counts[time, self.vocabulary.index(str(action))] += 1 / len(elites)
+                if isinstance(action, str) and action in self.vocabulary:  # a warm start may say others
+                    counts[time, self.vocabulary.index(action)] += 1 / len(elites)
         mixed = np.maximum(momentum * self.probabilities + (1 - momentum) * counts, LEAST_PROBABILITY)
         return CategoricalPlans(self.vocabulary, mixed / mixed.sum(axis=1, keepdims=True))
 
@@ -105,9 +106,9 @@ class GaussianPlans:
         return GaussianPlans(self.num_controls, mean, np.maximum(deviation, LEAST_DEVIATION))
 
     def around(self, plan: Sequence[Action], horizon: int) -> "GaussianPlans":
-        """See `PlanDistribution`."""
+        """See `PlanDistribution`; what is not `num_controls` numbers is left out."""
         mean, deviation = np.zeros((horizon, self.num_controls)), np.ones((horizon, self.num_controls))
-        if known := [np.asarray(action, np.float64) for action in plan[:horizon]]:
-            mean[: len(known)] = known
-            deviation[: len(known)] = FIRST_GUESS
+        for time, action in enumerate(plan[:horizon]):
+            if not isinstance(action, str) and np.shape(action) == (self.num_controls,):
+                mean[time], deviation[time] = action, FIRST_GUESS
         return GaussianPlans(self.num_controls, mean, deviation)

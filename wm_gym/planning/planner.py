@@ -59,6 +59,8 @@ class Objective:
             raise ValueError(f"discount must be in (0, 1], got {self.discount}")
         if not 0 <= self.uncertainty_penalty < math.inf:
             raise ValueError(f"uncertainty_penalty must be at least 0 and finite, got {self.uncertainty_penalty}")
+        if math.isnan(self.enough):
+            raise ValueError("enough must be a number, got nan; math.inf searches to the end of the budget")
         if not self.max_uncertainty > 0:
             raise ValueError(f"max_uncertainty must be above 0, got {self.max_uncertainty}")
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from wm_gym.world_state import WorldState
 
 PB_C_INIT, PB_C_BASE = 1.25, 19652.0  # as in MuZero and mctx
+FREE_VISITS = 1024  # most visits of known ends while leaves are chosen: they cost no model step
 
 
 @dataclass(kw_only=True, eq=False)
@@ -23,7 +24,7 @@ class Branch:
 
     Attributes:
         moment: its number in the tree of moments.
-        world: its state, while some text has not been said in it.
+        world: its state, while some text has not been said in it; then its memory is free again.
         reward: of the step that led here.
         leaf_value: what being here is worth by the goal, or by what follows under random texts.
         known_value: what the goal alone says.
@@ -37,7 +38,7 @@ class Branch:
     """
 
     moment: int
-    world: WorldState
+    world: WorldState | None
     reward: float
     leaf_value: float
     known_value: float
@@ -90,7 +91,9 @@ class Puct:
         Ways that end with an episode are visited once more at no cost.
         """
         leaves: list[tuple[Way, int]] = []
-        for _ in range(num_leaves):
+        for _ in range(num_leaves + FREE_VISITS):
+            if len(leaves) == num_leaves:
+                break
             way, text = self._descend()
             if text is None and not way[-1].ended:
                 break  # what is left is under way in this batch, or too deep

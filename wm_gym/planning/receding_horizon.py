@@ -123,7 +123,12 @@ class RecedingHorizon:
     def _next(self, state: WorldState, last: Pursuit, surprised: bool) -> Pursuit:
         refutations = last.refutations
         if surprised and self._max_refutations:
-            new = Refutation(frame=last.frame, action=last.plan.actions[last.num_done - 1])
+            new = Refutation(
+                frame=last.frame,
+                action=last.plan.actions[last.num_done - 1],
+                patch=self._patch,
+                tolerance=self._tolerance,
+            )
             refutations = (*refutations, new)[-self._max_refutations :]
         plan = self._planner.plan(state, last.rest, refutations)
         return replace(
