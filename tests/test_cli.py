@@ -41,10 +41,10 @@ def count_frames(path: Path) -> int:
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("dream", "play", "record", "train", "evaluate", "--actions"))
+    assert all(name in out for name in ("dream", "play", "serve", "record", "train", "finetune", "evaluate", "--actions"))
 
 
-@pytest.mark.parametrize("command", ["dream", "play", "record", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["dream", "play", "serve", "record", "train", "finetune", "evaluate"])
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: str) -> None:
     assert run(command, "--help") == 0
     assert f"wm-gym {command}" in capsys.readouterr().out

@@ -54,7 +54,7 @@ def run_python(code: str, **environment: str | None) -> str:
 
 def test_no_display_is_told() -> None:
     error = run_python("import wm_gym.screen as s; s.open_window('test', (9, 9))", SDL_VIDEODRIVER=None)
-    assert re.search(r"NoDisplayError: a window must have a display, got none \(.*\); set DISPLAY, play on a web", error)
+    assert re.search(r"NoDisplayError: a window must have a display, got none \(.*\); set DISPLAY, play on", error)
 
 
 def test_no_pygame_is_told() -> None:

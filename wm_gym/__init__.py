@@ -1,6 +1,6 @@
 """wm-gym: a learned world model behind the Gymnasium API.
 
-Importing registers the ids and loads no torch; the classes below arrive on first use.
+Importing registers the ids and loads no torch; the names below arrive on first use.
 """
 
 from importlib import import_module
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wm_gym.discrete_vector_env import DiscreteWorldModelVectorEnv
     from wm_gym.env import WorldModelEnv
     from wm_gym.env_state import EnvState
+    from wm_gym.training.finetune import finetune
     from wm_gym.vector_env import WorldModelVectorEnv
     from wm_gym.vector_state import VectorEnvState
     from wm_gym.world_model import WorldModel
@@ -34,6 +35,7 @@ __all__ = [
     "WorldModelEnv",
     "WorldModelVectorEnv",
     "WorldState",
+    "finetune",
 ]
 
 _MODULES = {
@@ -47,11 +49,12 @@ _MODULES = {
     "WorldModelEnv": "wm_gym.env",
     "WorldModelVectorEnv": "wm_gym.vector_env",
     "WorldState": "wm_gym.world_state",
+    "finetune": "wm_gym.training.finetune",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public class on first use, so that `import wm_gym` stays light."""
+    """Import a public name on first use, so that `import wm_gym` stays light."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

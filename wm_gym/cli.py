@@ -1,4 +1,4 @@
-"""The `wm-gym` command: dream, play, serve, record, data, train, evaluate.
+"""The `wm-gym` command: dream, play, serve, record, data, train, finetune, evaluate.
 
 Bad input is one line on stderr and exit status 2. This is the only module of the package that prints.
 """
@@ -40,6 +40,7 @@ DESCRIPTION = """A learned world model behind the Gymnasium API.
   wm-gym record --env envs:real/MiniGrid-v0 --policy policies.minigrid:mixed --episodes 100 --output data/minigrid
   wm-gym data check data/minigrid --contact-sheet sheet.png   # what is in it, and every problem
   wm-gym train --help                                     # autoencoder, then world-model
+  wm-gym finetune minigrid data/mine --output runs/mine --dry-run    # what adding a world would take
   wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
   wm-gym evaluate minigrid --worlds minigrid              # with action following; so do checkpoints of several worlds
   wm-gym evaluate minigrid --transfer runs/ppo/policy.zip random --json transfer.json    # policies, dream against real
@@ -189,6 +190,14 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finetune:
+    """Fine-tune a checkpoint on recordings of a world that it knows, or of a new one (has --help)."""
+
+    def run(self) -> None:
+        """Nothing: `main` hands it to `python -m wm_gym.training`, which needs torch."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluate(FidelityConfig, FollowingConfig, TransferConfig):
     """Measure a checkpoint against its real twins on held-out starts: a table, and files where you ask for them.
 
@@ -224,6 +233,7 @@ Command = (
     | Annotated[Record, subcommand("record")]
     | Annotated[Data, subcommand("data")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[Finetune, subcommand("finetune")]
     | Annotated[Evaluate, subcommand("evaluate")]
 )
 
@@ -244,6 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from wm_gym.training.__main__ import main as train
 
         return train(arguments[1:])
+    if arguments[:1] == ["finetune"]:
+        from wm_gym.training.__main__ import main as train
+
+        return train(arguments, prog="wm-gym")
     try:
         command = tyro.cli(Command, args=arguments, prog="wm-gym", description=DESCRIPTION)
         return command.run() or 0

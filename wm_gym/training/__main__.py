@@ -1,4 +1,4 @@
-"""`python -m wm_gym.training autoencoder|world-model`: train one stage."""
+"""`python -m wm_gym.training autoencoder|world-model|finetune`: train one stage, or go on from a checkpoint."""
 
 import logging
 import sys
@@ -10,19 +10,24 @@ import tyro
 from wm_gym.checkpoint_manifest import CheckpointError
 from wm_gym.data.manifest import DatasetError
 from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel
+from wm_gym.training.finetune import Finetune
 from wm_gym.training.loop import TrainingError
 
 Command = (
     Annotated[TrainAutoencoder, tyro.conf.subcommand("autoencoder")]
     | Annotated[TrainWorldModel, tyro.conf.subcommand("world-model")]
+    | Annotated[Finetune, tyro.conf.subcommand("finetune")]
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "wm-gym train") -> int:
     """Run a training command; returns the exit status: 0 done, 2 a user's error, 130 stopped by Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    command = tyro.cli(Command, args=arguments, prog="wm-gym train")
+    command = tyro.cli(Command, args=arguments, prog=prog)
     try:
+        if isinstance(command, Finetune) and command.dry_run:
+            logging.info("%s", "\n".join(map(str, command.plan())))
+            return 0
         result = command.run()
     except (DatasetError, CheckpointError, TrainingError, ValueError) as error:
         logging.error("%s", error)

@@ -50,7 +50,7 @@ class TrainAutoencoder:
                 f"frame_size must be a multiple of {self.shape.patch_size} pixels in height and width, got "
                 f"{mixture.frame_size}; record with another frame_size"
             )
-        batch_size = _whole_share(self.stage.batch_size, mixture)
+        batch_size = whole_share(self.stage.batch_size, mixture)
         sampler = MixtureSampler(mixture, num_rounds=1, batch_size=batch_size, seed=self.loop.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.loop.seed)
@@ -92,7 +92,7 @@ class TrainWorldModel:
         sampler = MixtureSampler(
             mixture,
             num_rounds=self.stage.num_rounds,
-            batch_size=_whole_share(self.stage.batch_size, mixture),
+            batch_size=whole_share(self.stage.batch_size, mixture),
             seed=self.loop.seed,
             event_fraction=self.stage.event_fraction,
             num_lead=math.ceil(self.size.past_frames / mixture.chunk_frames) - 1,
@@ -103,7 +103,7 @@ class TrainWorldModel:
         return train(stage, self.loop, self.output, stage_config=described, progress=progress)
 
 
-def _whole_share(batch_size: int, mixture: Mixture) -> int:
+def whole_share(batch_size: int, mixture: Mixture) -> int:
     """The batch size, rounded up to a multiple of the number of worlds."""
     num_worlds = len(mixture.worlds)
     return -(-batch_size // num_worlds) * num_worlds

@@ -35,7 +35,7 @@ from wm_gym.training.training_checkpoint import (
 )
 from wm_gym.training.training_log import TrainingLog
 
-__all__ = ["LoopConfig", "Stage", "TrainResult", "TrainingError", "learning_rate", "train"]
+__all__ = ["LoopConfig", "Stage", "TrainResult", "TrainingError", "learning_rate", "time_iterations", "train"]
 
 
 @runtime_checkable
@@ -122,6 +122,22 @@ def train(
         checkpoint = run.save()
     interrupted = run.iteration < config.num_iterations
     return TrainResult(iteration=run.iteration, interrupted=interrupted, metrics=log.means, checkpoint=checkpoint)
+
+
+def time_iterations(stage: Stage, config: LoopConfig, count: int) -> list[float]:
+    """Do the first iterations of a training without writing anything; the stage's weights change.
+
+    Returns:
+        The seconds of each; the first also reads data.
+    """
+    run = _Run(stage, config, Path(), {})
+    seconds = []
+    with torch.random.fork_rng(devices=[]):
+        for _ in range(count):
+            begin = time.perf_counter()
+            run.step()
+            seconds.append(time.perf_counter() - begin)
+    return seconds
 
 
 class _Run:

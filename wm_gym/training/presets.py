@@ -164,22 +164,24 @@ def start_frames(dataset: Dataset, most: int = MAX_STARTS) -> UInt8[Tensor, "sta
 
 def _starts(data: Mixture) -> dict[str, UInt8[Tensor, "starts frames height width 3"]]:
     most = MAX_STARTS if len(data.datasets) == 1 else MAX_STARTS_OF_WORLD
-    kept = [dataset for dataset in data.datasets if _ships_starts(dataset.manifest.world)]
+    kept = [dataset for dataset in data.datasets if ships_starts(dataset.manifest.world)]
     return {dataset.manifest.world: start_frames(dataset, most) for dataset in kept}
 
 
-def _ships_starts(world: str) -> bool:
+def ships_starts(world: str) -> bool:
+    """Whether a checkpoint may hold start frames of a world; of those that the project does not know, it may."""
     return world not in WORLDS or WORLDS[world].ships_starts
 
 
 def _joined(rewards: Mapping[str, tuple[float, ...]]) -> tuple[float, ...]:
     """The rewards that the head chooses among: those of all worlds, each world's share of the table at most its own."""
     most = MAX_REWARD_VALUES // len(rewards)
-    tables = [_thinned(values, most) for values in rewards.values()]
+    tables = [thinned(values, most) for values in rewards.values()]
     return tuple(sorted({value for table in tables for value in table}))
 
 
-def _thinned(values: tuple[float, ...], most: int) -> tuple[float, ...]:
+def thinned(values: tuple[float, ...], most: int) -> tuple[float, ...]:
+    """The values, or evenly spaced ones over their range where there are more than `most`."""
     return values if len(values) <= most else tuple(np.linspace(values[0], values[-1], most).tolist())
 
 
@@ -201,13 +203,12 @@ def _texts(
 
 
 def _card(data: Mixture, rewards: Mapping[str, tuple[float, ...]]) -> ModelCard:
-    worlds = {
-        dataset.manifest.world: _world_card(dataset, rewards[dataset.manifest.world]) for dataset in data.datasets
-    }
+    worlds = {dataset.manifest.world: world_card(dataset, rewards[dataset.manifest.world]) for dataset in data.datasets}
     return ModelCard(worlds=worlds, frame_size=data.frame_size, chunk_frames=data.chunk_frames)
 
 
-def _world_card(dataset: Dataset, rewards: tuple[float, ...]) -> WorldCard:
+def world_card(dataset: Dataset, rewards: tuple[float, ...]) -> WorldCard:
+    """What a dataset says of its world."""
     manifest = dataset.manifest
     return WorldCard(
         render_fps=manifest.render_fps or 10,
