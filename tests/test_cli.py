@@ -41,7 +41,8 @@ def count_frames(path: Path) -> int:
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--help") == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("dream", "play", "serve", "record", "train", "finetune", "evaluate", "--actions"))
+    names = ("dream", "play", "serve", "record", "train", "finetune", "evaluate")
+    assert all(name in out for name in (*names, "--actions"))
 
 
 @pytest.mark.parametrize("command", ["dream", "play", "serve", "record", "train", "finetune", "evaluate"])
