@@ -26,7 +26,7 @@ def display(tmp_path: Path) -> Iterator[str]:
     """An X server of its own."""
     read, write = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "900x900x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(write), "-noreset", "-screen", "0", "900x900x24", "-nolisten", "tcp"],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )
