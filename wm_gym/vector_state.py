@@ -78,6 +78,8 @@ def _put_rows(state: Node, rows: Tensor, new: Node) -> Node:
         old, fresh = getattr(state, field.name), getattr(new, field.name)
         if isinstance(old, Tensor):
             changes[field.name] = old.index_copy(0, rows, fresh)
+        elif isinstance(old, Mapping):
+            changes[field.name] = {name: tensor.index_copy(0, rows, fresh[name]) for name, tensor in old.items()}
         elif not isinstance(old, str):  # weights_hash
             changes[field.name] = _put_rows(old, rows, fresh)
     return replace(state, **changes)  # type: ignore[type-var]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,6 +28,10 @@ from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.world_card import ModelCard
 from wm_gym.world_noise import outcome_noise, world_noise
 from wm_gym.world_state import WorldState, check_seeds
+
+if TYPE_CHECKING:
+    from wm_gym.pan.config import PanConfig
+    from wm_gym.pan.pan_world_model import PanWorldModel
 
 __all__ = ["StepOutput", "WorldModel", "world_noise"]
 
@@ -80,6 +85,36 @@ class WorldModel(nn.Module):
                 f"device must be one that torch has here, got {device!r} ({error}); device='cpu' always is"
             ) from error
 
+    @staticmethod
+    def from_parts(
+        vision_language: str | Path,
+        video: str | Path,
+        *,
+        adapter: str | Path | None = None,
+        config: "PanConfig | None" = None,
+        device: str = "cpu",
+    ) -> "PanWorldModel":
+        """A world model at PAN's scale from your own copies of Qwen2.5-VL and Wan2.1, or from the Hugging Face hub.
+
+        Only safetensors are read. Without an adapter, what PAN adds to the official weights is as before its training:
+        the decoder follows the action's text and not yet the latent state.
+
+        Args:
+            vision_language: folder or hub id of Qwen2.5-VL, such as "Qwen/Qwen2.5-VL-7B-Instruct": encoder, transition.
+            video: folder or hub id of Wan2.1 in diffusers' layout, such as "Wan-AI/Wan2.1-T2V-1.3B-Diffusers": decoder,
+                umT5 and autoencoder.
+            adapter: folder that `save_adapter` wrote.
+            config: sizes, defaults, dtype, offload and quantization; by default PAN's.
+            device: where the networks run.
+
+        Raises:
+            ValueError: a missing folder, a wrong part, a missing or misfitting weight, or parts that do not fit each
+                other, the config or the device.
+        """
+        from wm_gym.pan.pan_world_model import load_pan_world_model
+
+        return load_pan_world_model(vision_language, video, adapter, config, device)
+
     def save_pretrained(self, folder: str | Path) -> ModelCard:
         """Write a checkpoint folder and return its card with the weights' hash."""
         return write_checkpoint(Path(folder), self.parts())
@@ -107,6 +142,11 @@ class WorldModel(nn.Module):
     def kept_frames(self) -> int:
         """Latent frames that a state keeps: those of its chunk, and those before the next one that the decoder sees."""
         return max(self.card.chunk_frames, self.decoder.config.past_frames)
+
+    @property
+    def shift(self) -> float:
+        """Shift of the decoder's noise levels."""
+        return self.decoder.config.shift
 
     @property
     def device(self) -> torch.device:
@@ -326,7 +366,7 @@ class WorldModel(nn.Module):
             raise ValueError(f"num_denoising_steps must be an integer and at least 1, got {steps!r}")
         if not 0 <= scale < math.inf:
             raise ValueError(f"temperature must be at least 0 and finite, got {scale}")
-        return sampling_sigmas(steps, self.decoder.config.shift), scale
+        return sampling_sigmas(steps, self.shift), scale
 
     def _check_frames(self, frames: NDArray[np.uint8] | Tensor) -> UInt8[Tensor, "batch frames height width 3"]:
         least, most = self.card.chunk_frames, self.kept_frames

@@ -3,8 +3,8 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class WorldState:
         observation_tokens: the chunk's latents encoded, for the next round of the transition.
         transition: KV cache of past rounds.
         decoder: KV cache of past chunks.
+        streams: what parts carry on beside that, by name, such as the features of a streaming autoencoder.
     """
 
     weights_hash: str
@@ -59,6 +60,7 @@ class WorldState:
     observation_tokens: Float[Tensor, "batch tokens token_width"]
     transition: RoundCache
     decoder: ChunkCache
+    streams: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def batch_size(self) -> int:
@@ -199,12 +201,13 @@ def _sha256(weights_hash: str, tensors: dict[str, Tensor]) -> str:
 
 def _flatten(value: Any, prefix: str = "") -> dict[str, Tensor]:
     flat: dict[str, Tensor] = {}
-    for field in fields(value):
-        item = getattr(value, field.name)
+    for name, item in ((each.name, getattr(value, each.name)) for each in fields(value)):
         if isinstance(item, Tensor):
-            flat[prefix + field.name] = item
+            flat[prefix + name] = item
         elif is_dataclass(item):
-            flat |= _flatten(item, f"{prefix}{field.name}.")
+            flat |= _flatten(item, f"{prefix}{name}.")
+        elif isinstance(item, Mapping):
+            flat |= {f"{prefix}{name}.{key}": tensor for key, tensor in item.items()}
     return flat
 
 
@@ -217,5 +220,6 @@ def _unflatten(weights_hash: str, tensors: dict[str, Tensor]) -> WorldState:
         weights_hash=weights_hash,
         transition=RoundCache(**part("transition")),
         decoder=ChunkCache(**part("decoder")),
+        streams=part("streams"),
         **own,
     )
