@@ -18,11 +18,15 @@ WEIGHTS = {
     "unlock": 4.0,
     "door": 4.0,
     "box": 0.3,
-    "locked": 0.6,
+    "locked": 4.0,
     "useless": 0.8,
     "wander": 0.5,
 }
-"""How often each task is chosen among those that can be done now."""
+"""How often each task is chosen among those that can be done now.
+
+A locked door is tried without its key as often as with it: a model that has rarely seen one refuse opens it, and agents
+find that out.
+"""
 
 
 class Explorer:
