@@ -2,7 +2,8 @@
 
 The server is `wm-gym serve` in a process of its own; each client is a thread with its own connection that grows trees:
 a new video now and then, else one more round from a random state of its own, and at times that state's frames. Few
-states are kept, so that eviction is part of what is measured; a client that meets it goes on elsewhere.
+states are kept, so that eviction is part of what is measured; a client that meets it goes on elsewhere. A busy
+server is asked again; the wait is part of the latency, and the answers are counted. A server that is gone is the end.
 
     python -m benchmarks.serve --minutes 5
 """
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -67,37 +68,49 @@ class Ledger:
     Attributes:
         milliseconds: Of each answered request, by kind.
         evictions: Requests about a state that had been evicted.
+        busy: Answers that the server is busy.
         errors: What should not have been.
     """
 
     milliseconds: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     evictions: int = 0
+    busy: int = 0
     errors: Counter[str] = field(default_factory=Counter)
 
 
 class Brancher:
-    """A client that grows trees at random."""
+    """A client that grows trees at random.
+
+    Attributes:
+        ledger: What it saw.
+        lost: Why it could not go on.
+    """
 
     def __init__(self, address: str, texts: list[str], seed: int) -> None:
         self.ledger = Ledger()
+        self.lost: OSError | None = None
         self._address = address
         self._texts = texts
         self._rng = np.random.default_rng(seed)
         self._nodes: list[Node] = []
 
-    def run(self, until: float) -> None:
-        """Asks until a time of `time.monotonic`."""
+    def run(self, until: float, over: threading.Event) -> None:
+        """Asks until a time of `time.monotonic`, or until it is over; sets that where the server is gone."""
         with WorldClient(self._address) as client:
-            while time.monotonic() < until:
+            while time.monotonic() < until and not over.is_set():
                 begun = time.perf_counter()
                 try:
                     kind = self._ask(client)
                 except ServeError as error:
                     self._meet(error)
+                except ConnectionError as error:
+                    self.lost = error
+                    over.set()
                 except Exception as error:
                     self.ledger.errors[repr(error)] += 1
                 else:
                     self.ledger.milliseconds[kind].append(1000 * (time.perf_counter() - begun))
+            self.ledger.busy = client.num_busy
 
     def _ask(self, client: WorldClient) -> str:
         if not self._nodes or self._rng.random() < NEW_VIDEO:
@@ -151,6 +164,31 @@ def resident_megabytes(pid: int) -> float | None:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
+def branch(branchers: Sequence[Brancher], seconds: float, pid: int) -> list[tuple[float, float | None]]:
+    """Lets clients branch.
+
+    Returns:
+        Seconds since the beginning and the server's memory in MiB, now and then.
+
+    Raises:
+        RuntimeError: the server is gone.
+    """
+    begun, over = time.monotonic(), threading.Event()
+    threads = [threading.Thread(target=brancher.run, args=(begun + seconds, over)) for brancher in branchers]
+    for thread in threads:
+        thread.start()
+    samples = []
+    for thread in threads:
+        while thread.is_alive():
+            samples.append((time.monotonic() - begun, resident_megabytes(pid)))
+            thread.join(SAMPLE_SECONDS)
+    lost = next((brancher.lost for brancher in branchers if brancher.lost is not None), None)
+    if lost is not None:
+        after = f"{time.monotonic() - begun:.0f} s of {seconds:.0f} s"
+        raise RuntimeError(f"the server must answer until the end, got {lost!r} after {after}; see above") from lost
+    return samples
+
+
 def measure(config: ServeBenchmarkConfig) -> dict[str, Any]:
     """Lets the clients branch.
 
@@ -163,14 +201,7 @@ def measure(config: ServeBenchmarkConfig) -> dict[str, Any]:
     with serving(config) as (address, pid):
         branchers = [Brancher(address, texts, config.seed + number) for number in range(config.clients)]
         begun = time.monotonic()
-        until = begun + 60 * config.minutes
-        threads = [threading.Thread(target=brancher.run, args=(until,)) for brancher in branchers]
-        for thread in threads:
-            thread.start()
-        samples = []
-        while any(thread.is_alive() for thread in threads):
-            samples.append((time.monotonic() - begun, resident_megabytes(pid)))
-            threads[0].join(SAMPLE_SECONDS)
+        samples = branch(branchers, 60 * config.minutes, pid)
         seconds = time.monotonic() - begun
         with WorldClient(address) as client:
             stats = client.stats()
@@ -187,6 +218,7 @@ def measure(config: ServeBenchmarkConfig) -> dict[str, Any]:
         "rounds_per_model_call": stats["finished_tasks"] / max(1, stats["model_calls"]),
         "errors": sum(errors.values()),
         "error_kinds": dict(errors.most_common(10)),
+        "busy_answers": sum(ledger.busy for ledger in ledgers),
         "evictions_met": sum(ledger.evictions for ledger in ledgers),
         "memory_by_minute": _by_minute(samples),
         "stats": stats,
@@ -211,8 +243,8 @@ def render(results: Mapping[str, Any]) -> str:
         [
             *lines,
             f"{results['rounds_per_second']:.1f} rounds/s, {results['rounds_per_model_call']:.2f} a model call",
-            f"{results['errors']} errors {results['error_kinds'] or ''}, {results['evictions_met']} evictions met, "
-            f"{results['stats']['evicted_states']} states evicted",
+            f"{results['errors']} errors {results['error_kinds'] or ''}, {results['busy_answers']} busy answers, "
+            f"{results['evictions_met']} evictions met, {results['stats']['evicted_states']} states evicted",
             f"server's memory by minute, MiB: {memory}",
         ]
     )

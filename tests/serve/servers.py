@@ -1,6 +1,7 @@
 """A server in a thread, and the requests of PAN's client."""
 
 import io
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,10 +27,12 @@ class Served:
     Attributes:
         address: "http://127.0.0.1:port".
         http: a client that knows nothing of worlds.
+        stop: stops it.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, stop: Callable[[], None]) -> None:
         self.address = address
+        self.stop = stop
         self.http = httpx2.Client(base_url=address, timeout=PATIENCE, trust_env=False)
 
     @property
@@ -57,6 +60,12 @@ class Served:
         """The result of a first round."""
         return result_of(self.first(**form))
 
+    def speak(self, data: bytes, seconds: float = 10.0) -> bytes:
+        """What the server says to bytes on a socket until it closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            connection.sendall(data)
+            return heard(connection)
+
     def stats(self) -> dict[str, Any]:
         """How it does."""
         answer: dict[str, Any] = self.http.get("/stats/summary").json()
@@ -81,7 +90,7 @@ def serving(checkpoint: Path, **options: Any) -> Iterator[Served]:
     try:
         wait_until(lambda: bool(said or errors))
         if not errors:
-            served = Served(said[0])
+            served = Served(said[0], server.stop)
             with served.http:
                 yield served
     finally:
@@ -90,6 +99,14 @@ def serving(checkpoint: Path, **options: Any) -> Iterator[Served]:
     if errors:
         raise errors[0]
     assert not thread.is_alive(), "the server must end"
+
+
+def heard(connection: socket.socket) -> bytes:
+    """What a socket says until it closes."""
+    said = b""
+    while part := connection.recv(2**16):
+        said += part
+    return said
 
 
 def result_of(response: httpx2.Response) -> dict[str, Any]:

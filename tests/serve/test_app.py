@@ -1,15 +1,21 @@
 """The API over real HTTP: PAN's contract, states that never change, and one clear error for whatever is wrong."""
 
+import asyncio
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 
 from tests.serve.servers import LONG_STEPS, Served, pixels_of, png_of, problem_of, result_of, serving, wait_until
 from tests.worlds import FRAME_SIZE
+from wm_gym.serve.app import create_app
+from wm_gym.serve.config import ServeConfig
+from wm_gym.serve.service import Service
 from wm_gym.world_model import WorldModel
 
 TEXTS = ["go left", "wait", "go down", "", "any text at all"]
@@ -19,8 +25,21 @@ def frames_of(result: dict[str, Any]) -> np.ndarray:
     return np.stack([pixels_of(base64.b64decode(text)) for text in result["frames"]])
 
 
-def test_the_flow_of_pans_client(served: Served) -> None:
-    """What inference_connector.py of WR-Arena sends, field by field, and what it reads."""
+def test_the_flow_of_pans_client(checkpoint: Path, tmp_path: Path) -> None:
+    """What inference_connector.py of WR-Arena sends, field by field, and what it reads.
+
+    It opens `segment_path` as a file, so that only --segments on its own machine serves it unchanged, and it knows of
+    no token but in the URL that its user gives.
+    """
+    token = "correct-horse"
+    with serving(checkpoint, segments=tmp_path, token=token) as served:
+        pan = Served(served.address.replace("//", f"//pan:{token}@"), served.stop)
+        with pan.http:
+            play_as_pans_client(pan)
+    assert list(tmp_path.iterdir()) == []
+
+
+def play_as_pans_client(served: Served) -> None:
     assert {"total_states_on_live_workers", "tasks_in_lb_queue", "busy_endpoints_from_ping"} <= served.stats().keys()
     image = png_of(np.full((480, 832, 3), 90, np.uint8))
     form = {
@@ -46,7 +65,8 @@ def test_the_flow_of_pans_client(served: Served) -> None:
     second = served.http.get(f"/task/status/{task}").json()["result"]
     assert second["video_id"] == first["video_id"]
     assert second["new_state_id"] != first["new_state_id"]
-    assert served.http.get(second["segment_path"]).content.startswith(b"GIF89a")
+    for result in (first, second):
+        assert imageio.imread(result["segment_path"], index=None).shape == (1, *FRAME_SIZE, 3)
     assert (first["ignored"], second["ignored"]) == (["guidance_scale", "image_caption"], ["guidance_scale"])
     deleted = served.http.delete(f"/states/video/{first['video_id']}")
     assert (deleted.status_code, deleted.json()["states_deleted"]) == (200, 2)
@@ -195,6 +215,10 @@ BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"random_seed": -1}, "random_seed"),
     ({"random_seed": 2**63}, "random_seed"),
     ({"random_seed": 10**400}, "random_seed"),
+    ({"random_seed": True}, "random_seed: must be a number, got True"),
+    ({"denoising_steps": True}, "denoising_steps: must be a number, got True"),
+    ({"guidance_scale": True}, "guidance_scale: must be a number, got True"),
+    ({"new_controls": [True]}, "new_controls.0: must be a number, got True"),
     ({"guidance_scale": "much"}, "guidance_scale"),
     ({"guidance_scale": -1}, "guidance_scale"),
     ({"video_id": "another"}, "video_id must be that of the state"),
@@ -227,6 +251,22 @@ def test_an_unknown_id_is_not_found(served: Served) -> None:
     ):
         assert problem_of(response) == (404, "unknown")
     assert problem_of(served.http.put("/stats/summary")) == (405, "unknown")
+    answer = served.speak(b"DELETE /states/video/.. HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["reason"] == "unknown"  # no client but a socket sends it so
+
+
+def test_a_bug_is_told_as_any_error(model: WorldModel) -> None:
+    service = Service(model, ServeConfig())
+    service.store._states["broken"] = None  # type: ignore[assignment]
+    app = httpx2.ASGITransport(create_app(service, lambda: None), raise_app_exceptions=False)
+
+    async def ask() -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=app, base_url="http://localhost") as client:
+            return await client.get("/states/broken")
+
+    response = asyncio.run(ask())
+    assert problem_of(response) == (500, "failed")
+    assert "GET /states/broken must be answered, got " in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -249,6 +289,19 @@ def test_a_bad_form_is_one_clear_error(served: Served, form: dict[str, Any], mes
     assert message in response.json()["detail"]
 
 
+def test_what_is_no_whole_form_starts_nothing(served: Served) -> None:
+    finished = served.stats()["finished_tasks"]
+    place = "/generate/first_round?wait=20"
+    assert problem_of(served.http.post(place, json={"first_prompt": "go left"})) == (415, "malformed")
+    part = b'--x\r\nContent-Disposition: form-data; name="first_prompt"\r\n\r\ngo left'
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    assert problem_of(served.http.post(place, content=part, headers=kind)) == (400, "malformed")
+    assert served.stats()["finished_tasks"] == finished
+    assert result_of(served.http.post(place, content=part + b"\r\n--x--\r\n", headers=kind))["rounds"] == 1
+    assert result_of(served.http.post(place, data={"first_prompt": "go left"}))["rounds"] == 1
+    assert result_of(served.http.post(place))["rounds"] == 0
+
+
 def test_bodies_of_noise_never_hurt(served: Served) -> None:
     rng = np.random.default_rng(0)
     kinds = [
@@ -264,8 +317,7 @@ def test_bodies_of_noise_never_hurt(served: Served) -> None:
         body = b"--x\r\nContent-Disposition: form-data; " + noise + b"\r\n--x--" if number % 3 == 0 else noise
         path = ("/generate/continue", "/generate/first_round")[number % 2]
         response = served.http.post(path, content=body, headers={"content-type": kind})
-        assert 400 <= response.status_code < 500 or path == "/generate/first_round", response.text
-        assert response.status_code < 500
+        assert 400 <= response.status_code < 500, response.text
     assert result_of(served.first())["rounds"] == 0
 
 

@@ -1,5 +1,6 @@
 """The project's own client: a tree search over HTTP, and errors that programs can tell apart."""
 
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from tests.serve.servers import LONG_STEPS, Served, serving
 from tests.worlds import FRAME_SIZE
 from wm_gym.serve.client import Node, WorldClient
-from wm_gym.serve.connection import ServeError
+from wm_gym.serve.connection import Connection, ServeError
 from wm_gym.world_model import WorldModel
 
 TEXTS = ["go left", "go right", "go down", "wait"]
@@ -84,6 +85,11 @@ def test_a_client_waits_while_the_server_is_busy(checkpoint: Path) -> None:
             root = client.first_round()
             nodes = client.expand(root, ["go left"] * 4)
             assert len({node.state_id for node in nodes}) == 4
+            before = client.num_busy
+            for _ in range(3):  # one runs, one waits
+                served.proceed(root.state_id, query="", denoising_steps=LONG_STEPS)
+            assert client.proceed(root, "go left").rounds == 1
+            assert client.num_busy > before
 
 
 def test_a_closed_connection_is_opened_again(served: Served) -> None:
@@ -114,6 +120,36 @@ def test_clients_in_threads_do_not_mix(served: Served) -> None:
         thread.join()
     assert all([node.rounds for node in nodes] == [1, 2, 3, 4] for nodes in found.values())
     assert len({node.video_id for nodes in found.values() for node in nodes}) == len(found) == 8
+
+
+def test_an_upload_that_is_too_large_is_told_so(checkpoint: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3)).astype(np.uint8)
+    with serving(checkpoint, max_upload_megabytes=1) as served, served.client() as client:
+        for _ in range(2):
+            with pytest.raises(ServeError, match="the body must have at most 1048576 bytes, got") as caught:
+                client.first_round(image=noise)
+            assert (caught.value.status, caught.value.reason) == (413, "too_large")
+        assert client.first_round().rounds == 0
+
+
+def test_the_answer_of_a_server_that_takes_no_more_is_read() -> None:
+    """As a server or a proxy gives it that closes at once: sending breaks before everything is sent."""
+    body = b'{"detail": "smaller", "reason": "too_large"}'
+    head = b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    def refuse(listener: socket.socket) -> None:
+        with listener.accept()[0] as connection:
+            connection.recv(100)
+            connection.sendall(head + body)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse, args=(listener,))
+        thread.start()
+        connection = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", None, 20.0)
+        with pytest.raises(ServeError, match="smaller"):
+            connection.ask("POST", "/generate/first_round", bytes(2**26))
+        connection.close()
+        thread.join()
 
 
 def test_the_token_goes_along(checkpoint: Path) -> None:

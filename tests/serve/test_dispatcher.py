@@ -80,6 +80,8 @@ class Stage:
         return simulate(self._model, jobs)
 
     def _deliver(self, job: Job, outcome: Outcome) -> Result:
+        if job.state_id == "lost":
+            raise OSError("no room on the disk")
         return Result(
             new_state_id=job.state_id,
             video_id=job.video_id,
@@ -165,6 +167,37 @@ def test_a_failure_of_the_model_fails_its_tasks_alone(model: WorldModel) -> None
         good = stage.dispatcher.submit(stage.job("good"))
         await good.over.wait()
         assert good.status == "completed"
+
+    stage.play(act)
+
+
+def test_a_round_that_cannot_be_kept_fails_alone(model: WorldModel) -> None:
+    stage = Stage(model)
+
+    async def act() -> None:
+        await stage.begin()
+        tasks = [stage.dispatcher.submit(stage.job(name)) for name in ("before", "lost", "after")]
+        stage.gate.set()
+        for task in tasks:
+            await task.over.wait()
+        assert [task.status for task in tasks] == ["completed", "failed", "completed"]
+        problem = tasks[1].problem
+        assert problem is not None and problem.status == 500
+        assert "must be kept, got OSError: no room on the disk" in str(problem)
+
+    stage.play(act)
+    assert stage.dispatcher.num_finished == 4
+
+
+def test_nobody_waits_for_one_that_closes(model: WorldModel) -> None:
+    stage = Stage(model)
+
+    async def act() -> None:
+        tasks = [await stage.begin(), stage.dispatcher.submit(stage.job("waiting"))]
+        stage.dispatcher.close()
+        assert [task.problem and task.problem.reason for task in tasks] == ["stopping", "stopping"]
+        with pytest.raises(Problem, match="the server must go on until a task is done, got told to stop"):
+            stage.dispatcher.submit(stage.job("late"))
 
     stage.play(act)
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.serve.servers import pixels_of, png_of
-from wm_gym.serve.pictures import MAX_PIXELS, gif, png, read_picture
+from wm_gym.serve.pictures import MAX_PIXELS, MAX_SCANS, SCAN, gif, png, read_picture
 from wm_gym.serve.problem import Problem
 
 
@@ -74,6 +75,21 @@ def test_a_small_file_of_a_huge_picture_is_refused(side: int) -> None:
     with pytest.raises(Problem, match="image must") as caught:
         read_picture(huge_png(side), (16, 16))
     assert caught.value.status == 422
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_it_is_decoded() -> None:
+    """Each scan is a pass over all pixels: 250,000 of them fit a body of 8 MiB, and took 40 minutes."""
+    buffer = io.BytesIO()
+    Image.new("L", (1024, 1024), 128).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    scans, last = data.count(SCAN), data.rindex(SCAN)
+    assert 1 < scans < MAX_SCANS / 2
+    assert (read_picture(data[:-2] + data[last:-2] * (MAX_SCANS - scans) + data[-2:], (8, 8)) == 128).all()
+    begun = time.process_time()
+    with pytest.raises(Problem, match=f"image must have at most {MAX_SCANS} scans if it is a JPEG, got") as caught:
+        read_picture(data[:-2] + data[last:-2] * 20_000 + data[-2:], (8, 8))
+    assert caught.value.status == 422
+    assert time.process_time() - begun < 1
 
 
 def test_a_film_holds_its_frames() -> None:

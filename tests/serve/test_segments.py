@@ -1,11 +1,18 @@
 """Segments as files: one a state, gone with it."""
 
+import logging
 from pathlib import Path
 
 import imageio.v3 as imageio
+import pytest
 
-from tests.serve.servers import LONG_STEPS, result_of, serving, wait_until
+from tests.serve.servers import LONG_STEPS, problem_of, result_of, serving, wait_until
 from tests.worlds import FRAME_SIZE
+from wm_gym.serve.config import ServeConfig
+from wm_gym.serve.job import JobMaker
+from wm_gym.serve.messages import FirstRound
+from wm_gym.serve.service import Service
+from wm_gym.world_model import WorldModel
 
 
 def test_files_come_and_go_with_their_states(checkpoint: Path, tmp_path: Path) -> None:
@@ -35,7 +42,32 @@ def test_a_folder_that_cannot_be_written_fails_the_round_not_the_server(checkpoi
     with serving(checkpoint, segments=folder) as served:
         folder.rmdir()
         response = served.first()
-        assert response.status_code == 500
+        assert problem_of(response) == (500, "failed")
         assert "FileNotFoundError" in response.json()["detail"]
         folder.mkdir()
         assert result_of(served.first())["rounds"] == 0
+
+
+def test_a_file_that_cannot_be_removed_is_a_warning(
+    checkpoint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(checkpoint, segments=tmp_path, max_states=1) as served, caplog.at_level(logging.WARNING):
+        for _ in range(2):  # evicted, then deleted
+            result = served.root()
+            segment = Path(result["segment_path"])
+            segment.unlink()
+            segment.mkdir()
+        assert len(caplog.records) == 1
+        assert served.http.delete(f"/states/video/{result['video_id']}").json()["states_deleted"] == 1
+        assert served.root()["rounds"] == 0
+    assert [record.getMessage()[:40] for record in caplog.records] == ["a segment's file must be removable, got "] * 2
+
+
+def test_no_file_stays_of_rounds_that_failed(model: WorldModel, tmp_path: Path) -> None:
+    service = Service(model, ServeConfig(segments=tmp_path))
+    maker = JobMaker(model, max_denoising_steps=1)
+    jobs = [maker.first(FirstRound.model_validate({}), None) for _ in range(3)]
+    (tmp_path / f"{jobs[1].state_id}.gif").mkdir()  # the second cannot be written
+    with pytest.raises(IsADirectoryError):
+        service._simulate(jobs)
+    assert [path.stem for path in tmp_path.iterdir()] == [jobs[1].state_id]

@@ -4,16 +4,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.serve.servers import PATIENCE
+from tests.serve.servers import PATIENCE, wait_until
 from wm_gym.cli import main
 from wm_gym.serve.client import WorldClient
 from wm_gym.serve.config import ServeConfig
 from wm_gym.serve.server import Server
 
+STOPPING = "the server must go on until a task is done, got told to stop; start it again"
 COMMAND = [sys.executable, "-c", "import sys; from wm_gym.cli import main; sys.exit(main())", "serve", "--port", "0"]
 
 
@@ -28,6 +31,43 @@ def test_the_command_serves_until_it_is_told_to_stop(checkpoint: Path) -> None:
     finally:
         process.kill()
     assert (process.returncode, errors) == (-signal.SIGTERM, "")
+
+
+def test_a_signal_ends_it_soon_however_many_are_at_work(checkpoint: Path) -> None:
+    options = ["--max-batch", "1", "--max-denoising-steps", "2000", str(checkpoint)]
+    process = subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ends: list[Exception] = []
+
+    def work(address: str, state_id: str) -> None:
+        with WorldClient(address) as client:
+            while True:
+                try:
+                    client.proceed(state_id, "go left", denoising_steps=2000)
+                except Exception as error:
+                    ends.append(error)
+                    return
+
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with WorldClient(address) as client:
+            root = client.first_round().state_id
+            threads = [threading.Thread(target=work, args=(address, root)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            wait_until(lambda: client.stats()["tasks_in_lb_queue"] == 7)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=PATIENCE)
+        seconds = time.monotonic() - begun
+    finally:
+        process.kill()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert process.returncode == -signal.SIGTERM
+    assert "Traceback" not in errors and "Cancel" not in errors
+    assert seconds < 4  # a second on a quiet machine
+    assert [str(error) for error in ends if not isinstance(error, OSError)] == [STOPPING] * 8
 
 
 def test_a_host_that_others_reach_is_refused_without_a_token(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,10 +37,15 @@ DESCRIPTION = """Worlds that a tree search imagines, in the state-id contract of
 
 A state never changes: continue from the same `state_id` as often as you like. `first_round` and `continue` answer with
 a `task_id` at once, and with `?wait=30` with the whole task once it is over. States are kept within limits: those not
-used for longest are evicted, and then answer 410. Every error is `{"detail": sentence, "reason": word}`."""
+used for longest are evicted, and then answer 410. Every error is `{"detail": sentence, "reason": word}`.
+
+PAN's client opens `segment_path` as a local file. It works unchanged with a server on its own machine that was started
+with `--segments FOLDER`, and with prompts of at most 256 printable ASCII characters; other prompts answer 422. Without
+the folder, `segment_path` is a path of this server. Where there is a token, `http://any:TOKEN@host:8000` brings it."""
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ProblemBody, "description": "The request cannot be answered."},
+    500: {"model": ProblemBody, "description": "The server failed; it goes on."},
     503: {"model": ProblemBody, "description": "Busy; `Retry-After` tells when to come back."},
 }
 
@@ -74,6 +79,7 @@ def create_app(service: Service, on_start: Callable[[], None]) -> FastAPI:
     app.add_exception_handler(Problem, _tell_problem)
     app.add_exception_handler(RequestValidationError, _tell_malformed)
     app.add_exception_handler(HTTPException, _tell_other)
+    app.add_exception_handler(Exception, _tell_failure)
     return app
 
 
@@ -209,3 +215,9 @@ async def _tell_other(request: Request, error: Exception) -> Response:
     detail = f"{routes if error.status_code in reasons else 'the body must be what /docs says, got: '}{error.detail}"
     problem = Problem(error.status_code, reasons.get(error.status_code, "malformed"), detail)
     return problem.response(error.headers)
+
+
+async def _tell_failure(request: Request, error: Exception) -> Response:
+    """A bug, or a machine that fails; the framework logs it."""
+    detail = f"{request.method} {request.url.path} must be answered, got {type(error).__name__}; see the server's log"
+    return Problem(500, "failed", detail).response()

@@ -71,6 +71,11 @@ class WorldClient:
         self._connection = Connection(address, token, timeout)
         self._timeout = timeout
 
+    @property
+    def num_busy(self) -> int:
+        """Answers so far that the server is busy, after which it was asked again."""
+        return self._connection.num_busy
+
     def first_round(
         self,
         prompt: str | None = None,

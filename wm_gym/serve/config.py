@@ -14,7 +14,8 @@ class ServeConfig:
     Attributes:
         host: address to listen on; by default no other machine reaches it.
         port: to listen on; 0 takes any that is free.
-        token: what a request must bring as "Authorization: Bearer TOKEN"; a host that others reach needs one.
+        token: what a request must bring as "Authorization: Bearer TOKEN", or as the password of a URL,
+            "http://any:TOKEN@host:8000"; a host that others reach needs one.
         device: where the model runs, as torch names it.
         max_states: states kept; the one that was not used for longest goes first.
         max_megabytes: memory that the states may take, in MiB.

@@ -5,6 +5,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,9 @@ class ServeError(RuntimeError):
 class Connection:
     """Asks a server.
 
+    Attributes:
+        num_busy: answers so far that the server is busy, after which it was asked again.
+
     Args:
         address: of the server, "http://host:port".
         token: the server's, where it has one.
@@ -47,6 +51,7 @@ class Connection:
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._prefix = parts.path.rstrip("/")
         self._timeout = timeout
+        self.num_busy = 0
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> dict[str, Any]:
         """What the server answers; it is asked again while it is busy.
@@ -68,9 +73,10 @@ class Connection:
             if response.status == 200:
                 answer: dict[str, Any] = json.loads(data)
                 return answer
-            pause = float(response.headers.get("Retry-After", 1))
+            pause = float(response.headers.get("Retry-After", "inf"))  # none, where the server stops
             if response.status != 503 or time.monotonic() + pause > end:
                 raise _error(response.status, data)
+            self.num_busy += 1
             time.sleep(pause)
 
     def close(self) -> None:
@@ -83,7 +89,8 @@ class Connection:
         """One request; once more where the connection that was kept open turns out to be closed."""
         was_open = self._connection.sock is not None
         try:
-            self._connection.request(method, path, body, dict(headers))
+            with suppress(BrokenPipeError, ConnectionResetError):  # a server that takes no more tells why
+                self._connection.request(method, path, body, dict(headers))
             response = self._connection.getresponse()
             return response, response.read()
         except _CLOSED:

@@ -16,6 +16,8 @@ from wm_gym.serve.simulator import Outcome
 
 MAX_FINISHED = 16384  # tasks whose status is still told
 
+_log = logging.getLogger(__name__)
+
 Simulate = Callable[[Sequence[Job]], Sequence[Outcome]]
 Deliver = Callable[[Job, Outcome], Result]
 
@@ -94,6 +96,7 @@ class Dispatcher:
         self._tasks: OrderedDict[str, Task] = OrderedDict()
         self._something = asyncio.Event()
         self._pace = 0.0  # seconds a task, lately
+        self._closed = False
 
     @property
     def num_queued(self) -> int:
@@ -109,8 +112,10 @@ class Dispatcher:
         """Let a job wait for the model.
 
         Raises:
-            Problem: 503, the queue is full.
+            Problem: 503, the queue is full, or the server stops.
         """
+        if self._closed:
+            raise _stopping()
         if len(self._queue) >= self._max_queue:
             raise self._busy(f"the queue must have room, got {self._max_queue} requests that wait; try again later")
         task = Task(job)
@@ -134,15 +139,18 @@ class Dispatcher:
 
     def cancel(self, video_id: str | None = None) -> int:
         """Fail the tasks of a video, or all; how many had not begun. Those that run are not delivered."""
-        chosen = [task for task in (*self._queue, *self._running) if video_id in (None, task.video_id)]
-        num_queued = sum(task.status == "queued" for task in chosen)
-        for task in chosen:
-            self._fail(task, Problem(410, "deleted", "the video must be kept until its tasks are done, got it deleted"))
-        return num_queued
+        problem = Problem(410, "deleted", "the video must be kept until its tasks are done, got it deleted")
+        return self._cancel(video_id, problem)
+
+    def close(self) -> None:
+        """Fail what waits or runs, and take no more, so that nobody waits for a server that stops."""
+        self._closed = True
+        self._cancel(None, _stopping())
 
     async def run(self) -> None:
-        """Have tasks done until cancelled."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="wm-gym-serve") as thinker:
+        """Have tasks done until cancelled; what the model thinks about then is not waited for."""
+        thinker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="wm-gym-serve")
+        try:
             while True:
                 if self._queue:
                     self._running = self._take()
@@ -151,6 +159,8 @@ class Dispatcher:
                 else:
                     self._something.clear()
                     await self._something.wait()
+        finally:
+            thinker.shutdown(wait=False)
 
     async def _do(self, thinker: ThreadPoolExecutor, tasks: Sequence[Task]) -> None:
         """Have the model answer tasks that have just been taken."""
@@ -160,18 +170,33 @@ class Dispatcher:
         try:
             outcomes = await loop.run_in_executor(thinker, self._simulate, jobs)
         except Exception as error:  # out of memory, a full disk, a bug: these tasks fail, the server goes on
-            logging.getLogger(__name__).exception("the model failed")
+            _log.exception("the model failed")
             for task in tasks:
-                self._fail(task, Problem(500, "failed", f"the model must answer, got {type(error).__name__}: {error}"))
+                self._fail(task, _failed("the model must answer", error))
             return
         self.num_calls += 1
         self._pace = (loop.time() - begun) / len(jobs)
         for task, job, outcome in zip(tasks, jobs, outcomes, strict=True):
+            self._finish(task, job, outcome)
+
+    def _finish(self, task: Task, job: Job, outcome: Outcome) -> None:
+        """Deliver what came of a task; it fails alone where that cannot be."""
+        try:
             if task.over.is_set():
                 self._discard(job)
             else:
                 task.complete(self._deliver(job, outcome))
                 self.num_finished += 1
+        except Exception as error:
+            _log.exception("a round was lost")
+            self._fail(task, _failed("what the model answers must be kept", error))
+
+    def _cancel(self, video_id: str | None, problem: Problem) -> int:
+        chosen = [task for task in (*self._queue, *self._running) if video_id in (None, task.video_id)]
+        num_queued = sum(task.status == "queued" for task in chosen)
+        for task in chosen:
+            self._fail(task, problem)
+        return num_queued
 
     def _take(self) -> list[Task]:
         """The first task, and those behind it that one call can do with it."""
@@ -204,3 +229,11 @@ class Dispatcher:
         """Forget the oldest tasks, those that are over."""
         while len(self._tasks) > MAX_FINISHED and next(iter(self._tasks.values())).over.is_set():
             self._tasks.popitem(last=False)
+
+
+def _failed(rule: str, error: Exception) -> Problem:
+    return Problem(500, "failed", f"{rule}, got {type(error).__name__}: {error}")
+
+
+def _stopping() -> Problem:
+    return Problem(503, "stopping", "the server must go on until a task is done, got told to stop; start it again")

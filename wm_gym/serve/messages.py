@@ -1,17 +1,29 @@
 """What is said over HTTP. The names that PAN's client knows are its own; the others are additions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from wm_gym.actions import MAX_ACTION_LENGTH
 from wm_gym.world_state import MAX_SEED
 
 MAX_CAPTION = 10_000  # characters of a text that nobody reads
 
-Guidance = Annotated[float | None, Field(ge=0, allow_inf_nan=False)]
-Seed = Annotated[int | None, Field(ge=0, le=MAX_SEED)]
+
+def _no_bool(value: Any) -> Any:
+    """Refuse true, which pydantic takes for 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("number", "must be a number")
+    return value
+
+
+Number = BeforeValidator(_no_bool)
+Guidance = Annotated[float | None, Number, Field(ge=0, allow_inf_nan=False)]
+Seed = Annotated[int | None, Number, Field(ge=0, le=MAX_SEED)]
+Steps = Annotated[int | None, Number, Field(ge=1)]
+Index = Annotated[int | None, Number, Field(ge=0)]
 _GUIDANCE = "taken for PAN's clients; no part of these models is guided, so any value but 1 is named in `ignored`"
 _STEPS = "decoder calls; by default the checkpoint's"
 
@@ -31,10 +43,10 @@ class FirstRound(BaseModel):
     )
     image_caption: str | None = Field(None, max_length=MAX_CAPTION, description="taken for PAN's clients; ignored")
     guidance_scale: Guidance = Field(None, description=_GUIDANCE)
-    denoising_steps: int | None = Field(None, ge=1, description=_STEPS)
+    denoising_steps: Steps = Field(None, description=_STEPS)
     random_seed: Seed = Field(0, description="decides the world's noise, and the start where none is given")
     world: str | None = Field(None, description="of a checkpoint with several worlds")
-    start_index: int | None = Field(None, ge=0, description="number of a start of the checkpoint, in place of an image")
+    start_index: Index = Field(None, description="number of a start of the checkpoint, in place of an image")
 
 
 class Continue(BaseModel):
@@ -47,11 +59,11 @@ class Continue(BaseModel):
     new_prompt: str | None = Field(
         None, description=f'at most {MAX_ACTION_LENGTH} printable ASCII characters; "" does nothing'
     )
-    new_controls: list[float] | None = Field(
+    new_controls: list[Annotated[float, Number]] | None = Field(
         None, max_length=64, description="in place of a text: numbers in the world's own range"
     )
     guidance_scale: Guidance = Field(None, description=_GUIDANCE)
-    denoising_steps: int | None = Field(None, ge=1, description=_STEPS)
+    denoising_steps: Steps = Field(None, description=_STEPS)
     random_seed: Seed = Field(None, description="other noise from here on; by default the state's own goes on")
 
 

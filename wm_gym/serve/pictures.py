@@ -13,6 +13,8 @@ Chunk = UInt8[np.ndarray, "time height width 3"]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_PIXELS = 2**24  # of an uploaded picture
+SCAN = b"\xff\xda"  # begins a scan of a JPEG: each is a pass over every pixel, for a few bytes
+MAX_SCANS = 64  # progressive files have about ten
 
 
 def read_picture(data: bytes, frame_size: tuple[int, int]) -> Frame:
@@ -23,18 +25,12 @@ def read_picture(data: bytes, frame_size: tuple[int, int]) -> Frame:
         frame_size: (height, width) in pixels.
 
     Raises:
-        Problem: 422, it is no picture, a broken one, or has too many pixels.
+        Problem: 422, it is no picture, a broken one, or has too many pixels or scans.
     """
     height, width = frame_size
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise Problem(
-                422,
-                "malformed",
-                f"image must have at most {MAX_PIXELS} pixels, got {image.width}x{image.height}; "
-                f"the world's frames are {width}x{height}",
-            )
+        _check_work(image, data, frame_size)
         picture = _flatten(ImageOps.exif_transpose(image))
     except Problem:
         raise
@@ -45,6 +41,25 @@ def read_picture(data: bytes, frame_size: tuple[int, int]) -> Frame:
     return np.array(
         ImageOps.fit(picture, (width, height), Image.Resampling.BOX if larger else Image.Resampling.NEAREST)
     )
+
+
+def _check_work(image: Image.Image, data: bytes, frame_size: tuple[int, int]) -> None:
+    """Check that a picture is soon decoded.
+
+    Raises:
+        Problem: 422, it is not.
+    """
+    if image.width * image.height > MAX_PIXELS:
+        raise Problem(
+            422,
+            "malformed",
+            f"image must have at most {MAX_PIXELS} pixels, got {image.width}x{image.height}; "
+            f"the world's frames are {frame_size[1]}x{frame_size[0]}",
+        )
+    scans = data.count(SCAN) if data.startswith(b"\xff\xd8") else 0
+    if scans > MAX_SCANS:
+        rule = f"image must have at most {MAX_SCANS} scans if it is a JPEG"
+        raise Problem(422, "malformed", f"{rule}, got {scans}; save it again, as baseline JPEG or PNG")
 
 
 def png(frame: Frame) -> bytes:

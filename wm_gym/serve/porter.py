@@ -1,4 +1,4 @@
-"""Who may come in, and with how much: before a request reaches the API, its sender and its body are checked.
+"""Who may come in, and with what: before a request reaches the API, its sender and its body are checked.
 
 Without a token the server trusts everything on this machine, and browsers are on it too. A site that points its own
 name here (DNS rebinding) comes with that name as `Host`; a script of another site comes with that site as `Origin`,
@@ -6,18 +6,22 @@ which browsers do not let it change.
 """
 
 import asyncio
+import base64
 import hmac
 import ipaddress
 import socket
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wm_gym.serve.config import ServeConfig
+from wm_gym.serve.forms import check_form
 from wm_gym.serve.problem import Problem
 
 BODY_SECONDS = 60.0  # that a body may take to arrive
+DRAIN_SECONDS = 2.0  # that a refused body is still taken, and dropped
 SMALL_BODY = 2**16  # bytes of a body that holds no picture
 OPEN_PATHS = ("/docs", "/openapi.json")  # what everybody may read
 UPLOAD_PATH = "/generate/first_round"
@@ -45,8 +49,10 @@ class Porter:
         try:
             self._check_sender(scope["path"], Headers(scope=scope))
             body = await self._read(scope, receive)
-        except Problem as problem:  # the rest of the body stays unread, so that the connection ends here
-            await problem.response({"Connection": "close"})(scope, receive, send)
+            if body is not None and scope["path"] == UPLOAD_PATH:
+                check_form(Headers(scope=scope).get("content-type"), body)
+        except Problem as problem:
+            await refuse(problem, receive, send)
             return
         if body is not None:
             await self._app(scope, _replay(body, receive), send)
@@ -63,13 +69,15 @@ class Porter:
         if any(not hosts or urlsplit(origin).netloc.lower() != hosts[0].lower() for origin in origins):
             raise Problem(403, "forbidden", f"Origin must be this server, got {ascii(origins)}: a page of another site")
         if self._token is not None and path not in OPEN_PATHS and not self._admits(headers.getlist("authorization")):
-            raise Problem(401, "unauthorized", "Authorization must be 'Bearer TOKEN' with the server's token")
+            rule = "Authorization must be 'Bearer TOKEN' with the server's token, or 'Basic' with it as password"
+            raise Problem(401, "unauthorized", f"{rule}, got {'another' if headers.get('authorization') else 'none'}")
 
     def _admits(self, given: list[str]) -> bool:
         """Whether a request knows the token; comparing takes as long however much of it is right."""
-        scheme, _, token = (given[0] if len(given) == 1 else "").partition(" ")
-        right = hmac.compare_digest(token.strip().encode(), (self._token or "").encode())
-        return right and scheme.lower() == "bearer"
+        scheme, _, rest = (given[0] if len(given) == 1 else "").partition(" ")
+        credentials = rest.strip()
+        token = {"bearer": credentials.encode(), "basic": _password(credentials)}.get(scheme.lower(), b"")
+        return hmac.compare_digest(token, (self._token or "").encode())
 
     def _knows(self, host: str) -> bool:
         """Whether a `Host` is a number or a name of this machine: nobody else can make a browser send it here."""
@@ -103,6 +111,29 @@ class Porter:
                         return bytes(body)
         except TimeoutError as error:
             raise Problem(408, "slow", f"the body must arrive within {BODY_SECONDS:g} s, got a part of it") from error
+
+
+async def refuse(problem: Problem, receive: Receive, send: Send) -> None:
+    """Answer a request, and end the connection.
+
+    What is on its way is taken for a moment: a connection that is closed before is reset, which may eat the answer.
+    """
+    answer = problem.response({"Connection": "close"})
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while (await receive()).get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _password(credentials: str) -> bytes:
+    """The password of Basic credentials (RFC 7617), base64 of "user:password"; empty where they are none."""
+    try:
+        return base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _too_large(limit: int, got: str) -> Problem:

@@ -1,5 +1,7 @@
 """The segment of a state: the frames of its last round, over HTTP or as a file."""
 
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,12 @@ class Segments:
         if self._folder is not None:
             Path(self.path(state_id)).write_bytes(gif(frames_of(state), frames_per_second))
 
-    def remove(self, state_id: str) -> None:
-        """Remove a segment's file, where there is one."""
-        if self._folder is not None:
-            Path(self.path(state_id)).unlink(missing_ok=True)
+    def remove(self, state_ids: Iterable[str]) -> None:
+        """Remove the files of segments, where there are some; one that stays is in nobody's way but the disk's."""
+        if self._folder is None:
+            return
+        for state_id in state_ids:
+            try:
+                Path(self.path(state_id)).unlink(missing_ok=True)
+            except OSError as error:
+                logging.getLogger(__name__).warning("a segment's file must be removable, got %s", error)

@@ -10,6 +10,8 @@ try:
     import uvicorn
 
     from wm_gym.serve.app import create_app
+    from wm_gym.serve.porter import Porter
+    from wm_gym.serve.protocol import Protocol
 except ImportError as error:
     raise gym.error.DependencyNotInstalled(
         'serving needs FastAPI and uvicorn; run: pip install "wm-gym[serve]"'
@@ -18,11 +20,9 @@ except ImportError as error:
 from wm_gym.checkpoint import read_card, shipped_names
 from wm_gym.checkpoint_manifest import CheckpointError
 from wm_gym.serve.config import ServeConfig
-from wm_gym.serve.porter import Porter
 from wm_gym.serve.service import Service
 from wm_gym.world_model import WorldModel
 
-MAX_CONNECTIONS = 256
 KEEP_ALIVE_SECONDS = 60
 CLOSE_SECONDS = 5  # for requests that are being answered when the server stops
 
@@ -56,10 +56,10 @@ class Server:
             self._socket.close()
             raise
         app = create_app(service, lambda: say(self.address))
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 Porter(app, config),
-                http="h11",
+                http=Protocol,
                 ws="none",
                 lifespan="on",
                 log_level="warning",
@@ -67,10 +67,10 @@ class Server:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=CLOSE_SECONDS,
-            )
+            ),
+            service.dispatcher.close,
         )
 
     def run(self) -> None:
@@ -81,6 +81,18 @@ class Server:
     def stop(self) -> None:
         """Ask the server to stop, from any thread."""
         self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which first tells that it stops."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stop()
+        await super().shutdown(sockets)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -129,8 +129,12 @@ class Service:
 
     def _simulate(self, jobs: Sequence[Job]) -> list[Outcome]:
         outcomes = simulate(self._model, jobs)
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            self._segments.write(job.state_id, outcome.state, self.frames_per_second(job.world))
+        try:
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                self._segments.write(job.state_id, outcome.state, self.frames_per_second(job.world))
+        except OSError:  # all of these jobs fail
+            self._segments.remove(job.state_id for job in jobs)
+            raise
         return outcomes
 
     def _deliver(self, job: Job, outcome: Outcome) -> Result:
@@ -151,11 +155,11 @@ class Service:
 
     def _discard(self, job: Job) -> None:
         """Nobody wants what came of a job."""
-        self._segments.remove(job.state_id)
+        self._segments.remove([job.state_id])
 
     def _leave(self, stored: StoredState) -> None:
         """A state is gone."""
-        self._segments.remove(stored.state_id)
+        self._segments.remove([stored.state_id])
 
 
 def _check_memory(model: WorldModel, max_bytes: int) -> None:
