@@ -155,6 +155,19 @@ def test_record_names_values_of_box_actions(tmp_path: Path) -> None:
     assert Dataset.open(tmp_path / "data").action_texts == ("push right",)
 
 
+def test_record_renders_an_env_that_observes_no_images(tmp_path: Path) -> None:
+    arguments = ["record", "--env", "CartPole-v1", "--action-texts", '["push left", "push right"]']
+    rest = ["--episodes", "1", "--max-steps", "2", "--frame-size", "8", "16"]
+    assert run(*arguments, *rest, "--output", tmp_path / "data") == 0
+    assert Dataset.open(tmp_path / "data")[0].observations.shape == (3, 1, 8, 16, 3)
+
+
+def test_record_leaves_the_render_mode_to_the_user(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["record", "--env", "CartPole-v1", "--env-kwargs", '{"render_mode": null}', "--episodes", "1"]
+    assert run(*arguments, "--action-texts", '["left", "right"]', "--output", tmp_path / "data") == 2
+    assert "got Box" in capsys.readouterr().err
+
+
 def push(env: object, rng: object) -> Callable[[object], int]:
     """A policy for the test above."""
     return lambda observation: 1

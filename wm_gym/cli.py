@@ -293,13 +293,21 @@ def _part(command: Any, config: type[T]) -> T:
 
 
 def _make_env(name: str, arguments: dict[str, Any]) -> gym.Env[Any, Any]:
-    """Make the env to record.
+    """Make the env to record; one whose observations are no images renders, unless `arguments` name a render mode.
 
     Raises:
         ValueError: it takes other arguments.
     """
+    from wm_gym.data.recording import has_image_observations
+
     try:
-        return gym.make(name, **arguments)
+        env = gym.make(name, **arguments)
+        if "render_mode" in arguments or has_image_observations(env):
+            return env
+        if "rgb_array" in env.metadata.get("render_modes", ()):
+            env.close()
+            return gym.make(name, render_mode="rgb_array", **arguments)
+        return env
     except TypeError as error:
         raise ValueError(f"env_kwargs must be arguments that {name} takes, got {arguments} ({error})") from error
 

@@ -183,23 +183,25 @@ def _phrasings(texts: str | Sequence[str]) -> tuple[str, ...]:
     return phrasings
 
 
+def has_image_observations(env: Env) -> bool:
+    """Whether `env` observes frames, uint8 (height, width, 3), or chunks of them."""
+    space = env.observation_space
+    if not isinstance(space, gym.spaces.Box) or space.dtype != np.uint8:
+        return False
+    return len(space.shape) in (3, 4) and space.shape[-1] == 3
+
+
 class _Camera:
     """Gives the chunk of frames that goes with an observation."""
 
     def __init__(self, env: Env, frame_size: tuple[int, int] | None) -> None:
-        space = env.observation_space
-        self._is_image = (
-            isinstance(space, gym.spaces.Box)
-            and space.dtype == np.uint8
-            and len(space.shape) in (3, 4)
-            and space.shape[-1] == 3
-        )
+        self._is_image = has_image_observations(env)
         self._env = env
         self._frame_size = frame_size
         if not self._is_image and env.render_mode != "rgb_array":
-            rule = "must give image observations or render_mode 'rgb_array'"
+            rule = "must give image observations or render_mode 'rgb_array', got"
             next_step = "pass render_mode='rgb_array' to gym.make"
-            raise ValueError(f"env {rule}, got {space} and render_mode {env.render_mode!r}; {next_step}")
+            raise ValueError(f"env {rule} {env.observation_space} and render_mode {env.render_mode!r}; {next_step}")
 
     def frames(self, observation: Any) -> Frames:
         """Returns a copy: envs may reuse their buffers."""
