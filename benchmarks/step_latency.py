@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import gymnasium as gym
@@ -27,6 +27,7 @@ from wm_gym.world_model import WorldModel
 
 RESULTS = Path(__file__).parent / "results" / "step_latency.json"
 ENV = "wm_gym:wm_gym/World-v0"
+CLOCKS: Mapping[str, Callable[[], float]] = {"wall": perf_counter, "processor": process_time}
 
 
 @dataclass(frozen=True, kw_only=True)
