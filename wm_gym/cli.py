@@ -21,13 +21,14 @@ from wm_gym.data.formats.export_command import Export
 from wm_gym.data.formats.import_command import Import
 from wm_gym.dream import DreamConfig, DreamReport, dream
 from wm_gym.evaluation.config import FidelityConfig, FollowingConfig
+from wm_gym.evaluation.long.config import LongConfig
 from wm_gym.evaluation.rollouts import load_policy
 from wm_gym.evaluation.states import ReaderError
 from wm_gym.evaluation.transfer_config import TransferConfig
 from wm_gym.play.config import PlayConfig
 from wm_gym.serve.config import ServeConfig
 
-T = TypeVar("T", FidelityConfig, FollowingConfig, TransferConfig)
+T = TypeVar("T", FidelityConfig, FollowingConfig, TransferConfig, LongConfig)
 
 DESCRIPTION = """A learned world model behind the Gymnasium API.
 
@@ -44,6 +45,7 @@ DESCRIPTION = """A learned world model behind the Gymnasium API.
   wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
   wm-gym evaluate minigrid --worlds minigrid              # with action following; so do checkpoints of several worlds
   wm-gym evaluate minigrid --transfer runs/ppo/policy.zip random --json transfer.json    # policies, dream against real
+  wm-gym evaluate minigrid --suite long --long-steps 1000 --output runs/long    # drift, revisits, ...: one HTML page
 
 The real twins (envs/) and policies (policies/) are found in the folder that the command runs in: a checkout."""
 
@@ -198,11 +200,12 @@ class Finetune:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(FidelityConfig, FollowingConfig, TransferConfig):
+class Evaluate(FidelityConfig, FollowingConfig, TransferConfig, LongConfig):
     """Measure a checkpoint against its real twins on held-out starts: a table, and files where you ask for them.
 
     A checkpoint of several worlds, or `--worlds`, gives one table by world, with action following. `--transfer` plays
-    policies in the dream and in the real twin instead, and tells how the dream ranks them.
+    policies in the dream and in the real twin instead, and tells how the dream ranks them. `--suite long` measures
+    what becomes of a world over a long time, and writes a page into `--output`.
     """
 
     checkpoint: Positional[Annotated[str, arg(metavar="CHECKPOINT")]] = "minigrid"
@@ -214,6 +217,10 @@ class Evaluate(FidelityConfig, FollowingConfig, TransferConfig):
         """Measure, print the table, write what was asked for."""
         from wm_gym.evaluation.outcome import Files, evaluate
 
+        long = _part(self, LongConfig)
+        if long.suite:
+            self._run_long(long)
+            return
         files = Files(json=self.json, plot=self.plot)
         transfer = _part(self, TransferConfig)
         if transfer.transfer:
@@ -223,6 +230,16 @@ class Evaluate(FidelityConfig, FollowingConfig, TransferConfig):
             print(outcome.table, *outcome.paths, sep="\n")
             return
         outcome = evaluate(_part(self, FidelityConfig), _part(self, FollowingConfig), self.worlds, files)
+        print(outcome.table, *outcome.paths, sep="\n")
+
+    def _run_long(self, long: LongConfig) -> None:
+        """Measure over a long time, print the tables, say what was written."""
+        from wm_gym.evaluation.long.suite import run_suite
+
+        for name in ("json", "plot"):
+            if value := getattr(self, name):
+                raise ValueError(f"{name} must be left out of the suite, got {value}; its report goes into --output")
+        outcome = run_suite(_part(self, FidelityConfig), long, _part(self, FollowingConfig), self.worlds)
         print(outcome.table, *outcome.paths, sep="\n")
 
 
