@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from policies.minigrid import expert, explorer
-from policies.ppo import PPOConfig, falling, make_bank, make_dreams, make_twin, make_twins, train
+from policies.ppo import falling, train
+from policies.ppo_config import PPOConfig
 from policies.ppo_network import TileFeatures
 from policies.ppo_starts import (
     FEWEST_EPISODES,
@@ -23,6 +24,7 @@ from policies.ppo_starts import (
     draw_starts,
     replay,
 )
+from policies.ppo_worlds import make_bank, make_dreams, make_twin, make_twins
 from tests.evaluation.untrained import write_untrained
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.recording import record
@@ -213,6 +215,11 @@ def test_learning_rate_falls_to_a_tenth() -> None:
     rate = falling(1e-3)
     assert rate(1.0) == pytest.approx(1e-3)
     assert rate(0.0) == pytest.approx(1e-4)
+
+
+def test_learning_rate_falls_over_all_stretches_of_training() -> None:
+    first, last = falling(1e-3, share=0.5), falling(1e-3, share=1.0)
+    assert first(0.0) == pytest.approx(last(0.5)) == pytest.approx(5.5e-4)
 
 
 def test_the_network_sees_every_tile() -> None:
