@@ -1,5 +1,6 @@
 """The loop learns, resumes bit for bit after a signal or a kill, and stops with a clear error before it does harm."""
 
+import json
 import os
 import random
 import signal
@@ -269,3 +270,45 @@ def test_a_module_without_trained_parameters_is_refused(tmp_path: Path) -> None:
     stage.module.requires_grad_(False)
     with pytest.raises(ValueError, match="unfreeze one"):
         _train(tmp_path, stage)
+
+
+class Quiet(Regression):
+    """A regression without dropout, whose noise is that of the batch: `factor` batches a call, as one."""
+
+    def __init__(self, factor: int = 1) -> None:
+        super().__init__()
+        self.module.eval()
+        self._factor = factor
+
+    def loss(self, iteration: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        numbers = range(iteration * self._factor, (iteration + 1) * self._factor)
+        each = [super(Quiet, self).loss(number, torch.Generator().manual_seed(number)) for number in numbers]
+        return torch.stack([loss for loss, _ in each]).mean(), each[0][1]
+
+
+def test_accumulated_batches_give_the_step_of_one_large_batch(tmp_path: Path) -> None:
+    large, small = Quiet(factor=3), Quiet()
+    _train(tmp_path / "large", large)
+    result = _train(tmp_path / "small", small, accumulate=3)
+    assert (result.iteration, len(small.losses)) == (20, 60)
+    for one, other in zip(large.module.parameters(), small.module.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_bfloat16_is_of_products_alone(tmp_path: Path) -> None:
+    full, half = Quiet(), Quiet()
+    _train(tmp_path / "full", full)
+    _train(tmp_path / "half", half, precision="bfloat16")
+    assert {parameter.dtype for parameter in half.module.parameters()} == {torch.float32}
+    assert half.losses != full.losses
+    assert half.losses == pytest.approx(full.losses, rel=0.05)
+
+
+def test_a_checkpoint_from_before_an_option_had_its_default(tmp_path: Path) -> None:
+    record = _train(tmp_path).checkpoint / "training.json"
+    values = json.loads(record.read_text())
+    del values["config"]["loop"]["accumulate"], values["config"]["loop"]["precision"]
+    record.write_text(json.dumps(values))
+    assert _train(tmp_path, num_iterations=21).iteration == 21
+    with pytest.raises(TrainingError, match="accumulate 1 -> 2"):
+        _train(tmp_path, num_iterations=22, accumulate=2)

@@ -88,6 +88,7 @@ class MixtureSampler:
         num_lead: int = 0,
         still_fraction: float = 0.0,
         cache_bytes: int = 9 * 10**9,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         """See `SegmentSampler`.
 
@@ -100,6 +101,7 @@ class MixtureSampler:
             num_lead: observations before a segment's first.
             still_fraction: share of segments that begin at a still picture.
             cache_bytes: RAM for decoded episodes, of all worlds together.
+            shard: (i, n) gives the i-th of n equal parts of every batch.
 
         Raises:
             ValueError: when a number is out of range.
@@ -107,6 +109,11 @@ class MixtureSampler:
         num_worlds = len(mixture.datasets)
         if batch_size < 1 or batch_size % num_worlds:
             raise ValueError(f"batch_size must be a multiple of the {num_worlds} worlds, got {batch_size}")
+        if batch_size % (num_worlds * shard[1]):
+            least = num_worlds * shard[1]
+            rule = f"a multiple of the {num_worlds} worlds times the {shard[1]} processes"
+            raise ValueError(f"batch_size must be {rule}, got {batch_size}; choose {least} or a multiple of it")
+        self.batch_size = batch_size
         self.mixture = mixture
         total = sum(dataset.num_steps for dataset in mixture.datasets)
         self.samplers = [
@@ -119,14 +126,17 @@ class MixtureSampler:
                 num_lead=num_lead,
                 still_fraction=still_fraction,
                 cache_bytes=cache_bytes * dataset.num_steps // total,
+                shard=shard,
             )
             for dataset in mixture.datasets
         ]
+        share = batch_size // num_worlds
+        self.rows = np.concatenate([world * share + each.rows for world, each in enumerate(self.samplers)])
         rows = {text: row for row, text in enumerate(mixture.action_texts)}
         self._rows = [np.array([rows[text] for text in dataset.action_texts]) for dataset in mixture.datasets]
 
     def sample(self, iteration: int) -> SegmentBatch:
-        """Returns the batch of one iteration.
+        """Returns the batch of one iteration, or the shard of it: the rows `rows` of the whole batch.
 
         Raises:
             ValueError: when `iteration` is negative.

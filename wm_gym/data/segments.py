@@ -68,6 +68,7 @@ class SegmentSampler:
         num_lead: int = 0,
         still_fraction: float = 0.0,
         cache_bytes: int = 6 * 10**9,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         """Reads the index only; episodes are decoded when first drawn.
 
@@ -81,6 +82,7 @@ class SegmentSampler:
             still_fraction: the chance, in [0, 1], that a segment begins at a still picture: its first observation is
                 repeated in place of those before it.
             cache_bytes: RAM for decoded episodes; beyond it the least recently used one is dropped.
+            shard: (i, n) gives the i-th of n equal parts of every batch, and reads the episodes of that part alone.
 
         Raises:
             ValueError: when a number is out of range.
@@ -94,6 +96,8 @@ class SegmentSampler:
         for name, value, least in counts:
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
+        if not 0 <= shard[0] < shard[1] or batch_size % shard[1]:
+            raise ValueError(f"batch_size must be a multiple of the {shard[1]} shards, got {batch_size}")
         for share, fraction in (("event_fraction", event_fraction), ("still_fraction", still_fraction)):
             if not 0 <= fraction <= 1:
                 raise ValueError(f"{share} must be in [0, 1], got {fraction}")
@@ -105,6 +109,8 @@ class SegmentSampler:
         self.num_lead = num_lead
         self.still_fraction = still_fraction
         self.cache_bytes = cache_bytes
+        num_rows = batch_size // shard[1]
+        self.rows = np.arange(shard[0] * num_rows, (shard[0] + 1) * num_rows)  # of the whole batch
         self._cache: OrderedDict[int, _DecodedEpisode] = OrderedDict()
         self._cached_bytes = 0
         self._action_ids = {text: index for index, text in enumerate(dataset.action_texts)}
@@ -114,13 +120,13 @@ class SegmentSampler:
         self._events = np.array(events, dtype=np.int64).reshape(-1, 2)  # episode, step
 
     def sample(self, iteration: int) -> SegmentBatch:
-        """Returns the batch of one iteration.
+        """Returns the batch of one iteration, or the shard of it.
 
         Raises:
             ValueError: when `iteration` is negative.
             DatasetError: when an episode's file is missing or corrupt.
         """
-        batch, rounds, lead = self.batch_size, self.num_rounds, self.num_lead
+        batch, rounds, lead = len(self.rows), self.num_rounds, self.num_lead
         manifest = self.dataset.manifest
         frame_shape = (manifest.chunk_frames, *manifest.frame_size, 3)
         observations = np.empty((batch, lead + rounds + 1, *frame_shape), dtype=np.uint8)
@@ -129,8 +135,10 @@ class SegmentSampler:
         rewards = np.zeros((batch, rounds), dtype=np.float32)
         terminated = np.zeros((batch, rounds), dtype=np.bool_)
         mask = np.zeros((batch, rounds), dtype=np.bool_)
-        drawn = self.starts(iteration)
-        still = np.random.default_rng([self.seed, iteration, 1]).random(batch) < self.still_fraction
+        starts = self.starts(iteration)
+        drawn = [starts[row] for row in self.rows]
+        still = np.random.default_rng([self.seed, iteration, 1]).random(self.batch_size) < self.still_fraction
+        still = still[self.rows]
         for row, (index, start) in enumerate(drawn):
             episode = self._decoded(index)
             num_steps = min(len(episode.actions) - start, rounds)

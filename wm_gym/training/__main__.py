@@ -1,6 +1,7 @@
 """`python -m wm_gym.training autoencoder|world-model|finetune`: train one stage, or go on from a checkpoint."""
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -22,7 +23,8 @@ Command = (
 
 def main(arguments: Sequence[str] | None = None, prog: str = "wm-gym train") -> int:
     """Run a training command; returns the exit status: 0 done, 2 a user's error, 130 stopped by Ctrl-C."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    is_first = os.environ.get("RANK", "0") == "0"  # the others of a launcher speak up only where they fail
+    logging.basicConfig(level=logging.INFO if is_first else logging.ERROR, format="%(message)s")
     command = tyro.cli(Command, args=arguments, prog=prog)
     try:
         if isinstance(command, Finetune) and command.dry_run:

@@ -5,6 +5,7 @@ every distinct patch of the batch once, however often it occurs. Of several worl
 averaged, so that the textures of one do not drown the small things of another.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder
 from wm_gym.data.mixture import MixtureSampler
+from wm_gym.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +34,31 @@ class AutoencoderStageConfig:
     rare_share: float = 0.75
 
 
-def patch_weights(frames: UInt8[Tensor, "n height width 3"], patch_size: int) -> Float[Tensor, "n rows columns"]:
-    """Weights with mean 1 that give every distinct patch of the batch the same total."""
+def patch_weights(
+    frames: UInt8[Tensor, "n height width 3"], patch_size: int, processes: Processes = ALONE
+) -> Float[Tensor, "n rows columns"]:
+    """Weights with mean 1 that give every distinct patch of the batch, of all processes, the same total."""
     patches = frames.unfold(1, patch_size, patch_size).unfold(2, patch_size, patch_size).flatten(3).long()
     key = torch.arange(1, patches.shape[-1] + 1, dtype=torch.int64, device=frames.device)
     code = (patches * (key * 0x9E3779B97F4A7C1).bitwise_and(0xFFFFFFFF)).sum(dim=-1)  # equal patches, equal code
-    _, inverse, counts = code.unique(return_inverse=True, return_counts=True)
-    weights: Tensor = code.numel() / (len(counts) * counts.float())
-    return weights[inverse]
+    codes = processes.gather(code)
+    _, inverse, counts = codes.unique(return_inverse=True, return_counts=True)
+    weights: Tensor = codes.numel() / (len(counts) * counts.float())
+    return weights[inverse.chunk(processes.count)[processes.rank]]
 
 
 class AutoencoderStage:
     """Trains a `PatchAutoencoder` on the frames of a dataset."""
 
-    def __init__(self, autoencoder: PatchAutoencoder, sampler: MixtureSampler, config: AutoencoderStageConfig) -> None:
+    def __init__(
+        self,
+        autoencoder: PatchAutoencoder,
+        sampler: MixtureSampler,
+        config: AutoencoderStageConfig,
+        processes: Processes = ALONE,
+    ) -> None:
+        """Trains `autoencoder` on the frames of `sampler`, whose shard is that of this process."""
+        self.processes = processes
         self.module: nn.Module = autoencoder
         self.autoencoder = autoencoder
         self.sampler = sampler
@@ -56,16 +69,18 @@ class AutoencoderStage:
         device = next(self.autoencoder.parameters()).device
         frames = torch.from_numpy(self.sampler.sample(iteration).observations).flatten(0, 2).to(device)
         latents = self.autoencoder.encode(frames)
-        scale = self.config.latent_noise * torch.rand(len(frames), 1, 1, 1, generator=generator)
-        noise = scale * torch.randn(latents.shape, generator=generator)
+        scale = self.config.latent_noise * self._random(torch.rand, (len(frames), 1, 1, 1), generator)
+        noise = scale * self._random(torch.randn, latents.shape, generator)
         pixels = self.autoencoder.decode_pixels(latents + noise.to(device))
         target = frames.movedim(-1, 1).float() / 127.5 - 1
         error = nn.functional.avg_pool2d((pixels - target).pow(2).mean(dim=1), self.autoencoder.patch_size)
         worlds = self.sampler.mixture.worlds
         errors = error.chunk(len(worlds))
-        weights = [patch_weights(each, self.autoencoder.patch_size) for each in frames.chunk(len(worlds))]
+        patch_size, processes = self.autoencoder.patch_size, self.processes
+        weights = [patch_weights(each, patch_size, processes) for each in frames.chunk(len(worlds))]
         rare = torch.stack([(weight * each).mean() for weight, each in zip(weights, errors, strict=True)])
         plain = torch.stack([each.mean() for each in errors])
+        rare, plain = processes.sum(rare) / processes.count, processes.sum(plain) / processes.count
         losses = self.config.rare_share * rare + (1 - self.config.rare_share) * plain
         metrics = {"psnr": 10 * torch.log10(4 / plain.detach().mean()), "rare_patches": rare.detach().mean()}
         if len(worlds) == 1:
@@ -74,6 +89,13 @@ class AutoencoderStage:
             f"psnr/{world}": 10 * torch.log10(4 / each.detach()) for world, each in zip(worlds, plain, strict=True)
         }
         return (losses + 1e-6).sqrt().mean(), metrics
+
+    def _random(self, draw: Callable[..., Tensor], shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Random numbers for the frames of the whole batch, of which those of this process are kept."""
+        num_rows, whole = len(self.sampler.rows), self.sampler.batch_size
+        numbers = draw((shape[0] // num_rows * whole, *shape[1:]), generator=generator)
+        rows: Tensor = numbers.unflatten(0, (whole, -1))[torch.from_numpy(self.sampler.rows)]
+        return rows.flatten(0, 1)
 
     def export(self, module: nn.Module, folder: Path) -> None:
         """Write the autoencoder in diffusers' layout into `folder/autoencoder`."""

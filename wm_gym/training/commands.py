@@ -17,6 +17,7 @@ from wm_gym.data.mixture import Mixture, MixtureSampler, open_mixture
 from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStageConfig
 from wm_gym.training.loop import LoopConfig, TrainResult, train
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
+from wm_gym.training.processes import Processes, joined
 from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
 
 
@@ -43,7 +44,11 @@ class TrainAutoencoder:
     device: str = "cpu"
 
     def run(self, progress: bool = True) -> TrainResult:
-        """Train; returns how it ended."""
+        """Train, together with the processes that a launcher started; returns how it ended."""
+        with joined(self.device) as processes:
+            return self._train(processes, progress)
+
+    def _train(self, processes: Processes, progress: bool) -> TrainResult:
         mixture = open_mixture(self.data)
         if any(pixels % self.shape.patch_size for pixels in mixture.frame_size):
             raise ValueError(
@@ -51,13 +56,14 @@ class TrainAutoencoder:
                 f"{mixture.frame_size}; record with another frame_size"
             )
         batch_size = whole_share(self.stage.batch_size, mixture)
-        sampler = MixtureSampler(mixture, num_rounds=1, batch_size=batch_size, seed=self.loop.seed)
+        shard = (processes.rank, processes.count)
+        sampler = MixtureSampler(mixture, num_rounds=1, batch_size=batch_size, seed=self.loop.seed, shard=shard)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.loop.seed)
-            autoencoder = PatchAutoencoder.build(self.shape).to(self.device)
-        stage = AutoencoderStage(autoencoder, sampler, self.stage)
+            autoencoder = PatchAutoencoder.build(self.shape).to(processes.device(self.device))
+        stage = AutoencoderStage(autoencoder, sampler, self.stage, processes)
         described = {**stage.describe(), "data": mixture.fingerprint}
-        return train(stage, self.loop, self.output, stage_config=described, progress=progress)
+        return train(stage, self.loop, self.output, stage_config=described, progress=progress, processes=processes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +91,15 @@ class TrainWorldModel:
     device: str = "cpu"
 
     def run(self, progress: bool = True) -> TrainResult:
-        """Train; returns how it ended."""
+        """Train, together with the processes that a launcher started; returns how it ended."""
+        with joined(self.device) as processes:
+            return self._train(processes, progress)
+
+    def _train(self, processes: Processes, progress: bool) -> TrainResult:
         mixture = open_mixture(self.data)
-        model = untrained_world_model(mixture, read_autoencoder(self.autoencoder), self.size).to(self.device)
+        model = untrained_world_model(mixture, read_autoencoder(self.autoencoder), self.size).to(
+            processes.device(self.device)
+        )
         origin = hashlib.sha256((self.autoencoder / "autoencoder" / WEIGHTS).read_bytes()).hexdigest()
         sampler = MixtureSampler(
             mixture,
@@ -97,10 +109,11 @@ class TrainWorldModel:
             event_fraction=self.stage.event_fraction,
             num_lead=math.ceil(self.size.past_frames / mixture.chunk_frames) - 1,
             still_fraction=self.stage.still_fraction,
+            shard=(processes.rank, processes.count),
         )
-        stage = WorldModelStage(model, sampler, self.stage)
+        stage = WorldModelStage(model, sampler, self.stage, processes)
         described = {**stage.describe(), "size": asdict(self.size), "data": mixture.fingerprint, "autoencoder": origin}
-        return train(stage, self.loop, self.output, stage_config=described, progress=progress)
+        return train(stage, self.loop, self.output, stage_config=described, progress=progress, processes=processes)
 
 
 def whole_share(batch_size: int, mixture: Mixture) -> int:

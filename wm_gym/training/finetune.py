@@ -26,8 +26,9 @@ from wm_gym.training.dry_run import TrainingPlan, plan_training
 from wm_gym.training.finetune_autoencoder import LEAST_PSNR, reconstruction_psnr
 from wm_gym.training.finetune_data import FinetuneData
 from wm_gym.training.finetune_worlds import with_worlds
-from wm_gym.training.loop import LoopConfig, TrainResult, train
+from wm_gym.training.loop import LoopConfig, Stage, TrainResult, train
 from wm_gym.training.lora import LowRankStage, add_low_rank
+from wm_gym.training.processes import ALONE, Processes, joined
 from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
 from wm_gym.world_model import WorldModel
 
@@ -80,21 +81,23 @@ class Finetune:
     device: str = "cpu"
 
     def run(self, progress: bool = True) -> TrainResult:
-        """Train; returns how it ended."""
-        tuning = self._prepare()
-        if self.autoencoder:
-            result = tuning.train_autoencoder(progress)
-            if result.interrupted:
-                return result
-        return tuning.train_world_model(progress)
+        """Train, together with the processes that a launcher started; returns how it ended."""
+        with joined(self.device) as processes:
+            tuning = self._prepare(processes)
+            if self.autoencoder:
+                result = tuning.train_autoencoder(progress)
+                if result.interrupted:
+                    return result
+            return tuning.train_world_model(progress)
 
     def plan(self) -> list[TrainingPlan]:
         """What each training would take, the autoencoder's first; nothing is written."""
-        return self._prepare().plan()
+        return self._prepare(ALONE).plan()
 
-    def _prepare(self) -> "_Tuning":
+    def _prepare(self, processes: Processes) -> "_Tuning":
         self._check()
-        return _Tuning(self)
+        processes.wait()  # until all have looked at the output folder
+        return _Tuning(replace(self, device=processes.device(self.device)), processes)
 
     def _check(self) -> None:
         if self.lora_rank < 0:
@@ -110,8 +113,9 @@ class Finetune:
 class _Tuning:
     """A fine-tuning with its checkpoint and its data opened."""
 
-    def __init__(self, config: Finetune) -> None:
+    def __init__(self, config: Finetune, processes: Processes) -> None:
         self._config = config
+        self._processes = processes
         parts = WorldModel.from_pretrained(config.checkpoint, config.device).parts()
         self._origin = parts.card.weights_hash
         self._data = FinetuneData.open(parts.card, config.data, config.replay)
@@ -128,7 +132,7 @@ class _Tuning:
         config, stage = self._config, self._autoencoder_stage()
         folder = config.output / AUTOENCODER_OUTPUT
         described = {**stage.describe(), "data": self._data.mixture.fingerprint, "checkpoint": self._origin}
-        result = train(stage, config.autoencoder_loop, folder, stage_config=described, progress=progress)
+        result = self._run(stage, config.autoencoder_loop, folder, described, progress)
         if not result.interrupted:
             self._parts = replace(self._parts, autoencoder=read_autoencoder(folder).to(config.device))
             self._tell_psnr()
@@ -144,7 +148,12 @@ class _Tuning:
             "lora_rank": config.lora_rank,
             "autoencoder": self._autoencoder_hash() if config.autoencoder else "",
         }
-        return train(stage, config.loop, config.output, stage_config=described, progress=progress)
+        return self._run(stage, config.loop, config.output, described, progress)
+
+    def _run(
+        self, stage: Stage, loop: LoopConfig, output: Path, described: dict[str, object], progress: bool
+    ) -> TrainResult:
+        return train(stage, loop, output, stage_config=described, progress=progress, processes=self._processes)
 
     def plan(self) -> list[TrainingPlan]:
         """What each training would take."""
@@ -162,8 +171,9 @@ class _Tuning:
             num_rounds=1,
             batch_size=whole_share(config.batch_size, self._data.mixture),
             seed=self._config.autoencoder_loop.seed,
+            shard=(self._processes.rank, self._processes.count),
         )
-        return AutoencoderStage(self._parts.autoencoder.train(), sampler, config)
+        return AutoencoderStage(self._parts.autoencoder.train(), sampler, config, self._processes)
 
     def _world_model_stage(self) -> WorldModelStage:
         config, most = self._config, self._parts.transition.history_rounds + 1
@@ -181,8 +191,9 @@ class _Tuning:
             event_fraction=stage.event_fraction,
             num_lead=math.ceil(model.decoder.config.past_frames / self._data.mixture.chunk_frames) - 1,
             still_fraction=stage.still_fraction,
+            shard=(self._processes.rank, self._processes.count),
         )
-        return (LowRankStage if config.lora_rank else WorldModelStage)(model, sampler, stage)
+        return (LowRankStage if config.lora_rank else WorldModelStage)(model, sampler, stage, self._processes)
 
     def _autoencoder_hash(self) -> str:
         weights = self._config.output / AUTOENCODER_OUTPUT / "autoencoder" / WEIGHTS

@@ -11,14 +11,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """Catches the first Ctrl-C or SIGTERM in its block; the second one acts as it would without the block.
 
+    A patient one catches all, for processes whose launcher passes on the signal that they got already, and kills them
+    where they take too long.
+
     Outside the main thread Python delivers no signals, and the block does nothing.
 
     Attributes:
         requested: whether a signal came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
         self.requested = False
+        self._patient = patient
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruption":
@@ -33,7 +37,8 @@ class Interruption:
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        self._restore()
+        if not self._patient:
+            self._restore()
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

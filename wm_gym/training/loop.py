@@ -1,8 +1,7 @@
 """The training loop of all stages: AdamW, an average of the weights, curves, checkpoints that survive a kill.
 
-An iteration is a pure function of (weights, optimizer state, seed, iteration): batches and noise are drawn from a
-generator seeded anew each time. So there is no random state to save, and a resumed training equals an uninterrupted one
-bit for bit on the CPU.
+An iteration is a pure function of (weights, optimizer state, seed, iteration): its batches and noise are drawn from a
+generator seeded anew. So a resumed training equals an uninterrupted one bit for bit on the CPU.
 """
 
 import json
@@ -21,11 +20,14 @@ from torch import Tensor, nn
 from wm_gym.training.ema import ExponentialMovingAverage, trained_parameters
 from wm_gym.training.interruption import Interruption
 from wm_gym.training.loop_config import LoopConfig, changed_values, learning_rate
+from wm_gym.training.optimizer import make_optimizer
+from wm_gym.training.processes import ALONE, Processes
 from wm_gym.training.product import is_unfinished, write_product
 from wm_gym.training.training_checkpoint import (
     TrainingCheckpoint,
     TrainingError,
     capture,
+    checkpoint_path,
     checkpoint_paths,
     clear_checkpoints,
     describe_latest,
@@ -50,6 +52,7 @@ class Stage(Protocol):
         """Return the loss of the batch of `iteration`, and detached scalar metrics to log.
 
         The batch is a pure function of `iteration` (from 0); all other randomness comes from `generator`, on the CPU.
+        With several processes it is the loss of the whole batch, of which each has its rows.
         """
 
     def export(self, module: nn.Module, folder: Path) -> None:
@@ -81,6 +84,7 @@ def train(
     stage_config: Mapping[str, Any] | None = None,
     resume: bool = True,
     progress: bool = True,
+    processes: Processes = ALONE,
 ) -> TrainResult:
     """Train a stage, and leave its product in `output`.
 
@@ -95,6 +99,7 @@ def train(
         stage_config: JSON values that the stage's loss depends on; a resume with others is refused.
         resume: go on from the last checkpoint in `output`, if any; False deletes those checkpoints and starts again.
         progress: show a progress bar.
+        processes: those that train together, the stage's too; they see the same `output`, into which the first writes.
 
     Returns:
         How it ended.
@@ -103,23 +108,25 @@ def train(
         TrainingError: for a loss or gradient that is not finite, a disk that refuses, and a checkpoint that is damaged
             or does not fit the module or the configuration.
     """
-    run = _Run(stage, config, output, stage_config or {})
+    run = _Run(stage, config, output, stage_config or {}, processes)
     run.start(resume)
     log = TrainingLog(
-        output / "logs",
+        output / "logs" if processes.is_first else None,
         start=run.iteration,
         num_iterations=config.num_iterations,
         log_every=config.log_every,
-        progress=progress,
+        progress=progress and processes.is_first,
     )
-    with torch.random.fork_rng(devices=[]), Interruption() as interruption, log:
-        while run.iteration < config.num_iterations and not interruption.requested:
+    waits = processes.count > 1  # launchers pass a Ctrl-C on, which every process has got already
+    with torch.random.fork_rng(devices=[]), Interruption(patient=waits) as interruption, log:
+        while run.iteration < config.num_iterations and not processes.any(interruption.requested):
             metrics = run.step()
             log.add(run.iteration, metrics)
             if run.checkpoint_due:
                 run.save()
         log.flush(run.iteration)
         checkpoint = run.save()
+        processes.wait()  # until it is written
     interrupted = run.iteration < config.num_iterations
     return TrainResult(iteration=run.iteration, interrupted=interrupted, metrics=log.means, checkpoint=checkpoint)
 
@@ -143,7 +150,14 @@ def time_iterations(stage: Stage, config: LoopConfig, count: int) -> list[float]
 class _Run:
     """One training in progress: `iteration` iterations are done."""
 
-    def __init__(self, stage: Stage, config: LoopConfig, output: Path, stage_config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        config: LoopConfig,
+        output: Path,
+        stage_config: Mapping[str, Any],
+        processes: Processes = ALONE,
+    ) -> None:
         self.iteration = 0
         self._stage = stage
         self._config = config
@@ -152,7 +166,8 @@ class _Run:
         self._recorded = json.loads(json.dumps({"loop": asdict(config), "stage": dict(stage_config)}))
         self._parameters = trained_parameters(stage.module)
         self._ema = ExponentialMovingAverage(stage.module, config.ema_decay)
-        self._optimizer = _make_optimizer(self._parameters, config)
+        self._optimizer = make_optimizer(self._parameters, config)
+        self._processes = processes
         self._checkpoint: Path | None = None
         self._saved_iteration = -1
         self._exported_iteration = -1
@@ -167,13 +182,15 @@ class _Run:
 
     def start(self, resume: bool) -> None:
         """Go on from the last checkpoint, or start anew."""
-        if not resume:
+        if not resume and self._processes.is_first:
             clear_checkpoints(self._folder)
+        self._processes.wait()
         paths = checkpoint_paths(self._folder)
-        if not paths:
-            return
-        self._restore(paths[-1])
-        if is_unfinished(self._output):
+        if paths:
+            self._restore(paths[-1])
+        self._check_together()
+        self._processes.copy_from_first(parameter.data for parameter in self._stage.module.parameters())
+        if paths and is_unfinished(self._output) and self._processes.is_first:
             self._export()
 
     def step(self) -> dict[str, Tensor | float]:
@@ -182,18 +199,34 @@ class _Run:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
-        loss, metrics = self._stage.loss(self.iteration, _seed_iteration(self._config.seed, self.iteration))
-        self._check_finite({"loss": loss.detach()} | metrics, loss.detach())
-        loss.backward()
+        metrics = self._backward()
         norm = nn.utils.clip_grad_norm_(self._parameters.values(), self._config.gradient_clip)
         self._check_finite({"gradient norm": norm}, norm)
         self._optimizer.step()
         self._ema.update(self.iteration)
         self.iteration += 1
-        return {"loss": loss.detach(), **metrics, "gradient_norm": norm, "learning_rate": rate}
+        return {**metrics, "gradient_norm": norm, "learning_rate": rate}
+
+    def _backward(self) -> dict[str, Tensor | float]:
+        """The gradient of the mean loss of the step's batches; returns it and the metrics, means too."""
+        count, seed = self._config.accumulate, self._config.seed
+        device = next(iter(self._parameters.values())).device.type
+        means: dict[str, Tensor | float] = {}
+        for number in range(self.iteration * count, (self.iteration + 1) * count):
+            generator = _seed_iteration(seed, number, self._processes.rank)
+            with torch.autocast(device, torch.bfloat16, enabled=self._config.precision == "bfloat16"):
+                loss, metrics = self._stage.loss(number, generator)
+            self._check_finite({"loss": loss.detach()} | metrics, loss.detach())
+            (loss / count).backward()
+            for name, value in ({"loss": loss.detach()} | metrics).items():
+                means[name] = means.get(name, 0.0) + value / count
+        self._processes.sum_gradients(self._parameters.values())
+        return means
 
     def save(self) -> Path:
-        """Write a training checkpoint and the product, each unless it is already on the disk."""
+        """Write, on the first process, a training checkpoint and the product, unless they are already on the disk."""
+        if not self._processes.is_first:
+            return checkpoint_path(self._folder, self.iteration)
         if self._checkpoint is None or self._saved_iteration != self.iteration:
             self._checkpoint = self._write()
         if self._exported_iteration != self.iteration:
@@ -228,6 +261,15 @@ class _Run:
         self.iteration = self._saved_iteration = checkpoint.iteration
         self._checkpoint = path
 
+    def _check_together(self) -> None:
+        """Refuse to train processes together that do not see the same checkpoints."""
+        iterations = self._processes.gather(torch.tensor([self.iteration])).tolist()
+        if len(set(iterations)) > 1:
+            raise TrainingError(
+                f"all processes must see the same output folder, got checkpoints of the iterations {iterations} by "
+                f"process in {self._output}; share the folder between the machines"
+            )
+
     def _check_config(self, checkpoint: TrainingCheckpoint, path: Path) -> None:
         """Refuse a configuration under which the checkpoint's training would go on as another one."""
         changes = changed_values(checkpoint.config, self._recorded)
@@ -251,18 +293,8 @@ class _Run:
         )
 
 
-def _make_optimizer(parameters: Mapping[str, nn.Parameter], config: LoopConfig) -> torch.optim.AdamW:
-    """AdamW without weight decay on biases and norms."""
-    if not parameters:
-        raise ValueError("the module must have a parameter to train, got none with requires_grad; unfreeze one")
-    decayed = [parameter for parameter in parameters.values() if parameter.ndim >= 2]
-    others = [parameter for parameter in parameters.values() if parameter.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], betas=config.betas, foreach=True)
-
-
-def _seed_iteration(seed: int, iteration: int) -> torch.Generator:
-    """Seed a generator, and torch's own for dropout, from (seed, iteration)."""
+def _seed_iteration(seed: int, iteration: int, rank: int) -> torch.Generator:
+    """Seed a generator from (seed, iteration), and torch's own for dropout, which differs by process."""
     mixed = int(np.random.SeedSequence([seed, iteration]).generate_state(1, np.uint64)[0])
-    torch.manual_seed(mixed)
+    torch.manual_seed((mixed + rank) % 2**64)
     return torch.Generator().manual_seed(mixed)

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 _FREE = ("checkpoint_every", "checkpoint_minutes", "log_every")  # no weight depends on them
 
@@ -20,6 +20,8 @@ class LoopConfig:
         weight_decay: AdamW's, on parameters of two or more dimensions.
         betas: AdamW's, each in [0, 1).
         gradient_clip: highest gradient norm, over all parameters.
+        accumulate: batches an optimizer step; their gradients are averaged, so that memory is that of one batch.
+        precision: of matrix products; weights stay in float32. bfloat16 is for GPUs that have units for it.
         ema_decay: decay of the averaged weights, in [0, 1).
         checkpoint_every: iterations between checkpoints; None for none by count.
         checkpoint_minutes: minutes between checkpoints; None for none by time.
@@ -37,6 +39,8 @@ class LoopConfig:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
     gradient_clip: float = 1.0
+    accumulate: int = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
     ema_decay: float = 0.999
     checkpoint_every: int | None = None
     checkpoint_minutes: float | None = 5.0
@@ -44,7 +48,7 @@ class LoopConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive = ("num_iterations", "learning_rate", "gradient_clip", "log_every")
+        positive = ("num_iterations", "learning_rate", "gradient_clip", "accumulate", "log_every")
         for name in (*positive, "checkpoint_every", "checkpoint_minutes"):
             value = getattr(self, name)
             if not (value is None and name not in positive) and not 0 < value < math.inf:
@@ -73,12 +77,13 @@ def changed_values(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
     """List the changes that would make a resume another training, each as "name old -> new".
 
     Both are JSON values: `{"loop": LoopConfig's fields, "stage": the stage's own}`. `num_iterations` may grow: the
-    learning rate then follows the longer schedule from the resume on.
+    learning rate then follows the longer schedule from the resume on. What a checkpoint does not know had its default.
     """
+    defaults = {"loop": {each.name: each.default for each in fields(LoopConfig)}, "stage": {}}
     changes = []
     for part in ("loop", "stage"):
         for name in sorted(before[part].keys() | now[part].keys()):
-            old, new = before[part].get(name), now[part].get(name)
+            old, new = before[part].get(name, defaults[part].get(name)), now[part].get(name)
             free = part == "loop" and (name in _FREE or (name == "num_iterations" and new >= old))
             if old != new and not free:
                 changes.append(f"{name} {old!r} -> {new!r}")

@@ -90,7 +90,7 @@ def write_checkpoint(folder: Path, checkpoint: TrainingCheckpoint) -> Path:
     Raises:
         TrainingError: when the disk refuses; the earlier checkpoints are untouched.
     """
-    path = folder / f"iteration_{checkpoint.iteration:08d}"
+    path = checkpoint_path(folder, checkpoint.iteration)
     partial = folder / ".partial"
     record = {"format_version": FORMAT_VERSION, "iteration": checkpoint.iteration, "config": checkpoint.config}
     try:
@@ -131,6 +131,11 @@ def read_checkpoint(path: Path) -> TrainingCheckpoint:
             f"the checkpoint {path} must be readable, got {type(error).__name__}: {error}; "
             "delete this folder to resume from the one before it"
         ) from error
+
+
+def checkpoint_path(folder: Path, iteration: int) -> Path:
+    """Where the checkpoint of an iteration lies under `folder`."""
+    return folder / f"iteration_{iteration:08d}"
 
 
 def checkpoint_paths(folder: Path) -> list[Path]:

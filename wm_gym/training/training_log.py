@@ -13,13 +13,14 @@ from wm_gym.training.training_checkpoint import TrainingError
 class TrainingLog:
     """Means of the metrics over every `log_every` iterations, on a progress bar and under `folder`.
 
-    The TensorBoard axis counts iterations done. On a resume, points beyond `start` are purged.
+    The TensorBoard axis counts iterations done. On a resume, points beyond `start` are purged. Without a folder no
+    curves are written.
 
     Attributes:
         means: the last means that were logged, by metric.
     """
 
-    def __init__(self, folder: Path, *, start: int, num_iterations: int, log_every: int, progress: bool) -> None:
+    def __init__(self, folder: Path | None, *, start: int, num_iterations: int, log_every: int, progress: bool) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
@@ -30,7 +31,7 @@ class TrainingLog:
         self._sums: dict[str, Tensor | float] = {}
         self._count = 0
         try:
-            self._writer = SummaryWriter(str(folder), purge_step=start + 1)
+            self._writer = None if folder is None else SummaryWriter(str(folder), purge_step=start + 1)
         except OSError as error:
             raise self._refused(error) from error
         self._bar = tqdm(initial=start, total=num_iterations, disable=not progress, desc="train", unit="it")
@@ -56,8 +57,9 @@ class TrainingLog:
         self._sums, self._count = {}, 0
         self._bar.set_postfix({name: f"{value:.4g}" for name, value in self.means.items()})
         try:
-            for name, value in self.means.items():
-                self._writer.add_scalar(name, value, iteration)
+            if self._writer is not None:
+                for name, value in self.means.items():
+                    self._writer.add_scalar(name, value, iteration)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -69,7 +71,8 @@ class TrainingLog:
     ) -> None:
         self._bar.close()
         try:
-            self._writer.close()
+            if self._writer:
+                self._writer.close()
         except OSError as refused:
             if error is None:
                 raise self._refused(refused) from refused

@@ -20,6 +20,7 @@ from wm_gym.data.mixture import MixtureSampler
 from wm_gym.data.segments import SegmentBatch
 from wm_gym.decoder.sampling import sample_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas, shift_sigma
+from wm_gym.training.processes import ALONE, Processes
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.world_model import WorldModel
 
@@ -56,8 +57,16 @@ class WorldModelStageConfig:
 class WorldModelStage:
     """Trains everything of a `WorldModel` but its autoencoder."""
 
-    def __init__(self, model: WorldModel, sampler: MixtureSampler, config: WorldModelStageConfig) -> None:
+    def __init__(
+        self,
+        model: WorldModel,
+        sampler: MixtureSampler,
+        config: WorldModelStageConfig,
+        processes: Processes = ALONE,
+    ) -> None:
+        """Trains `model` on the batches of `sampler`, whose shard is that of this process."""
         self.model = model
+        self.processes = processes
         self.module: nn.Module = model
         self.sampler = sampler
         self.config = config
@@ -90,8 +99,9 @@ class WorldModelStage:
     def _random(
         self, draw: Callable[..., Tensor], shape: tuple[int, ...], generator: torch.Generator
     ) -> Float[Tensor, "*shape"]:
-        """Random numbers drawn on the CPU, the same on every device."""
-        return draw(shape, generator=generator).to(self.model.device)
+        """Random numbers drawn on the CPU for the whole batch, the same on every device and number of processes."""
+        whole = draw((self.sampler.batch_size, *shape[1:]), generator=generator)
+        return whole[torch.from_numpy(self.sampler.rows)].to(self.model.device)
 
     def _action_tokens(self, batch: SegmentBatch) -> Float[Tensor, "batch rounds tokens width"]:
         """Tokens of all actions; each text of the batch is encoded once."""
@@ -148,12 +158,12 @@ class WorldModelStage:
         """The loss over all worlds, and each one's own; of one world alone it is the plain weighted mean."""
         worlds = self.sampler.mixture.worlds
         errors, weights, changes = (value.chunk(len(worlds)) for value in (error, weight, changed))
-        losses = torch.stack([_mean(each, by) for each, by in zip(errors, weights, strict=True)])
-        metrics = {"flow": losses.mean(), "changed": _mean(error, changed * weight)}
+        losses = torch.stack([self._mean(each, by) for each, by in zip(errors, weights, strict=True)])
+        metrics = {"flow": losses.mean(), "changed": self._mean(error, changed * weight)}
         if len(worlds) == 1:
             return losses[0], {name: value.detach() for name, value in metrics.items()}
         for world, each, by, change in zip(worlds, errors, weights, changes, strict=True):
-            metrics[f"changed/{world}"] = _mean(each, change * by)
+            metrics[f"changed/{world}"] = self._mean(each, change * by)
         return (losses + 1e-6).sqrt().mean(), {name: value.detach() for name, value in metrics.items()}
 
     def _changed(
@@ -180,8 +190,10 @@ class WorldModelStage:
         rewards = heads.reward_class(torch.from_numpy(batch.rewards).to(device).flatten())
         terminated = torch.from_numpy(batch.terminated).to(device).flatten().float()
         rows = mask.flatten()
-        reward = cross_entropy(reward_logits[rows], rewards[rows])
+        share = rows.sum() / self.processes.sum(rows.sum())
+        reward = self.processes.sum(share * cross_entropy(reward_logits[rows], rewards[rows]))
         termination = binary_cross_entropy_with_logits(termination_logits[rows], terminated[rows])
+        termination = self.processes.sum(share * termination)
         return reward + termination, {"reward": reward.detach(), "termination": termination.detach()}
 
     @torch.no_grad()
@@ -223,6 +235,6 @@ class WorldModelStage:
         """What a resume must keep."""
         return {**asdict(self.config), "decoder": asdict(self.model.decoder.config)}
 
-
-def _mean(value: Tensor, weight: Tensor) -> Tensor:
-    return (value * weight).sum() / weight.sum().clamp(min=1e-6)
+    def _mean(self, value: Tensor, weight: Tensor) -> Float[Tensor, ""]:
+        """The weighted mean over the batches of all processes."""
+        return self.processes.sum((value * weight).sum()) / self.processes.sum(weight.sum()).clamp(min=1e-6)

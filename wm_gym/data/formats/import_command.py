@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +11,8 @@ from tyro.conf import Positional, arg
 from wm_gym.data.formats.action_table import ActionTable
 from wm_gym.data.formats.places import open_source
 from wm_gym.data.formats.source import ImportConfig, import_episodes
+from wm_gym.data.videos.config import VideoConfig
+from wm_gym.data.videos.source import VideoSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +20,8 @@ class Import:
     """Bring a dataset of another format into ours; run it again after a stop, it goes on where it was.
 
     Attributes:
-        source: what to read: minari:ID, minari:FOLDER, lerobot:FOLDER, numpy:FOLDER (.npz, .npy) or hdf5:FOLDER.
+        source: what to read: minari:ID, minari:FOLDER, lerobot:FOLDER, numpy:FOLDER (.npz, .npy), hdf5:FOLDER or
+            videos:FOLDER (with NAME.txt or NAME.json beside NAME.mp4).
         output: the new dataset's folder.
         episodes: import so many; by default all.
         world: the world's name; by default the source's.
@@ -29,6 +32,7 @@ class Import:
         observation_key: the name of the pictures, where there are several.
         last_action: what becomes of a last action after which nothing was observed: drop it, or repeat the last frame.
         done_means: what a lone flag "done" means, which tells no termination from a time limit.
+        videos: how to cut, sift and caption videos.
     """
 
     source: Positional[Annotated[str, arg(metavar="FORMAT:PLACE")]]
@@ -41,6 +45,7 @@ class Import:
     observation_key: str | None = None
     last_action: Literal["drop", "repeat"] = "drop"
     done_means: Literal["terminated", "truncated"] = "terminated"
+    videos: VideoConfig = field(default_factory=VideoConfig)
 
     def run(self, say: Callable[[str], None]) -> int:
         """Import and say how much.
@@ -50,8 +55,9 @@ class Import:
         """
         if self.episodes is not None and self.episodes < 1:
             raise ValueError(f"episodes must be at least 1, got {self.episodes}")
-        report = import_episodes(open_source(self.source, self._config()), self.output, max_episodes=self.episodes)
-        for line in report.lines():
+        source = open_source(self.source, self._config(), self.videos)
+        report = import_episodes(source, self.output, max_episodes=self.episodes)
+        for line in [*report.lines(), *(source.report() if isinstance(source, VideoSource) else ())]:
             say(line)
         return 0
 

@@ -1,18 +1,20 @@
-"""Where data can come from: "minari:ID", "numpy:FOLDER", ..."""
+"""Where data can come from: "minari:ID", "numpy:FOLDER", "videos:FOLDER", ..."""
 
 from typing import Literal
 
 from wm_gym.data.formats.source import ImportConfig, Source
+from wm_gym.data.videos.config import VideoConfig
 
 _ARRAYS: dict[str, Literal["numpy", "hdf5"]] = {"numpy": "numpy", "hdf5": "hdf5"}
 
 
-def open_source(place: str, config: ImportConfig) -> Source:
+def open_source(place: str, config: ImportConfig, videos: VideoConfig | None = None) -> Source:
     """Opens a dataset of another format.
 
     Args:
         place: the format, a colon, and the folder, file or id.
         config: how to read it.
+        videos: how to cut, sift and caption videos.
 
     Raises:
         ImportError: the format needs a package that is not installed.
@@ -29,8 +31,12 @@ def open_source(place: str, config: ImportConfig) -> Source:
         from wm_gym.data.formats.lerobot_source import LeRobotSource
 
         return LeRobotSource(rest, config)
+    if format_name == "videos":
+        from wm_gym.data.videos.source import VideoSource
+
+        return VideoSource(rest, config, videos)
     if format_name in _ARRAYS:
         from wm_gym.data.formats.arrays_source import ArraysSource
 
         return ArraysSource(_ARRAYS[format_name], rest, config)
-    raise ValueError(f"source's format must be minari, lerobot, numpy or hdf5, got {format_name!r}")
+    raise ValueError(f"source's format must be minari, lerobot, numpy, hdf5 or videos, got {format_name!r}")
