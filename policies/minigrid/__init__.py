@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
+from minigrid.core.world_object import Door
 from minigrid.minigrid_env import MiniGridEnv
 
 from policies.minigrid.expert import Expert
-from policies.minigrid.explorer import Explorer
-from policies.minigrid.routes import Action
+from policies.minigrid.explorer import PORTABLE, Explorer
+from policies.minigrid.routes import Action, front, pose_of
 
 Policy = Callable[[Any], str]
 PolicyFactory = Callable[[gym.Env[Any, Any], np.random.Generator], Policy]
@@ -26,6 +27,10 @@ RANDOM_SHARE = 0.1
 
 STICKINESS = 0.6
 """How likely the sticky random policy repeats its last action."""
+
+
+HESITATION = 0.5
+"""How likely the hesitant explorer waits where an action would change the world."""
 
 
 class Behaviour(Protocol):
@@ -50,6 +55,21 @@ class RandomActions:
         if self._last is None or self._rng.random() >= self._stickiness:
             self._last = Action(int(self._rng.integers(len(Action))))
         return self._last
+
+
+class HesitantExplorer:
+    """The explorer, who waits half of the time before what could be opened, taken or set down."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        """`rng` draws the tasks and the waits."""
+        self._rng = rng
+        self._explorer = Explorer(rng)
+
+    def act(self, simulator: MiniGridEnv) -> Action:
+        """The next action."""
+        thing = simulator.grid.get(*front(pose_of(simulator)))
+        matters = isinstance(thing, Door) or (thing is not None and thing.type in PORTABLE) or simulator.carrying
+        return Action.WAIT if matters and self._rng.random() < HESITATION else self._explorer.act(simulator)
 
 
 class GoalSeeker:
@@ -80,6 +100,11 @@ def expert(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:
 def explorer(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:
     """Picks up, drops, toggles and tries useless things; never enters the goal."""
     return _policy(env, rng, lambda: Explorer(rng))
+
+
+def hesitant(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:
+    """The explorer, who often idles where it could act: what teaches a world the many texts that mean nothing in it."""
+    return _policy(env, rng, lambda: HesitantExplorer(rng))
 
 
 def random_policy(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:

@@ -199,6 +199,14 @@ def test_a_training_may_grow(tmp_path: Path) -> None:
     assert _train(tmp_path, num_iterations=25).iteration == 25
 
 
+def test_a_training_may_end_sooner(tmp_path: Path) -> None:
+    _train(tmp_path, num_iterations=10)
+    _train(tmp_path, num_iterations=20, checkpoint_every=12)
+    assert _train(tmp_path, num_iterations=22).iteration == 22
+    with pytest.raises(TrainingError, match="num_iterations must be at least the 22 of .*, got 15"):
+        _train(tmp_path, num_iterations=15)
+
+
 def test_resume_false_starts_again(tmp_path: Path) -> None:
     first, second = Regression(), Regression()
     _train(tmp_path, first)

@@ -275,9 +275,14 @@ class _Run:
         changes = changed_values(checkpoint.config, self._recorded)
         if changes:
             raise TrainingError(
-                f"a resume from {path} must keep the configuration (num_iterations may grow), "
+                f"a resume from {path} must keep the configuration (num_iterations may change), "
                 f"got {'; '.join(changes)}; restore these values, choose another output folder, "
                 "or start again with resume=False"
+            )
+        if checkpoint.iteration > self._config.num_iterations:
+            raise TrainingError(
+                f"num_iterations must be at least the {checkpoint.iteration} of {path}, got "
+                f"{self._config.num_iterations}; choose another output folder, or start again with resume=False"
             )
 
     def _check_finite(self, named: Mapping[str, Tensor], value: Tensor) -> None:

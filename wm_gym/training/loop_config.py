@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-_FREE = ("checkpoint_every", "checkpoint_minutes", "log_every")  # no weight depends on them
+_FREE = ("checkpoint_every", "checkpoint_minutes", "log_every", "num_iterations")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +76,16 @@ def learning_rate(config: LoopConfig, iteration: int) -> float:
 def changed_values(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """List the changes that would make a resume another training, each as "name old -> new".
 
-    Both are JSON values: `{"loop": LoopConfig's fields, "stage": the stage's own}`. `num_iterations` may grow: the
-    learning rate then follows the longer schedule from the resume on. What a checkpoint does not know had its default.
+    Both are JSON values: `{"loop": LoopConfig's fields, "stage": the stage's own}`. How often something is written may
+    change, and so may `num_iterations`: the learning rate then follows the longer or the shorter schedule from the
+    resume on.
     """
     defaults = {"loop": {each.name: each.default for each in fields(LoopConfig)}, "stage": {}}
     changes = []
     for part in ("loop", "stage"):
         for name in sorted(before[part].keys() | now[part].keys()):
             old, new = before[part].get(name, defaults[part].get(name)), now[part].get(name)
-            free = part == "loop" and (name in _FREE or (name == "num_iterations" and new >= old))
+            free = part == "loop" and name in _FREE
             if old != new and not free:
                 changes.append(f"{name} {old!r} -> {new!r}")
     return changes

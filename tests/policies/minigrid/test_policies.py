@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from envs.minigrid.layouts import GENERATORS
-from policies.minigrid import PolicyFactory, expert, explorer, mixed, random_policy
+from policies.minigrid import PolicyFactory, expert, explorer, hesitant, mixed, random_policy
 
 
 def make(layout: str | None = None, split: str = "train") -> Any:
@@ -87,6 +87,19 @@ def test_explorer_opens_closes_and_unlocks_doors() -> None:
             changes |= {(doors[cell].split()[1], state["doors"][cell].split()[1]) for cell in doors}
             doors = state["doors"]
     assert {("open", "closed"), ("closed", "open"), ("locked", "open")} <= changes
+
+
+def test_hesitant_explorer_idles_before_doors_and_still_opens_them() -> None:
+    env = make("doorkey")
+    idle = set(env.unwrapped.action_phrases["wait"])
+    texts, doors = [], set()
+    for seed in range(4):
+        for text, state, terminated in play(env, hesitant, seed):
+            assert not terminated
+            texts.append(text)
+            doors.update(state["doors"].values())
+    assert 0.3 <= np.mean([text in idle for text in texts]) <= 0.6
+    assert any(door.endswith("open") for door in doors)
 
 
 def test_explorer_uses_every_action() -> None:
