@@ -7,6 +7,7 @@ python -m benchmarks.ppo_transfer --dream runs/ppo --real runs/real
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def read_run(folder: Path) -> dict[str, Any]:
     try:
         result = json.loads((folder / "result.json").read_text())
         progress = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
-    except OSError as error:
+        if not progress:
+            raise ValueError("no line of progress")
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"a run must be a folder with result.json and progress.jsonl, got {folder} ({error}); "
             "run policies.ppo to its end"
@@ -58,7 +61,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     ]
     return {
         "final": final,
-        "seconds": progress[-1]["seconds"],
+        "seconds": _seconds([point["seconds"] for point in progress]),
         "watch_episodes": result["config"]["watch_episodes"],
         "curve": curve,
         "config": {name: result["config"][name] for name in _CONFIG},
@@ -66,10 +69,34 @@ def read_run(folder: Path) -> dict[str, Any]:
     }
 
 
-def compare(runs: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Real success after training in the dream as a share of that after training in the real twin, by layout."""
+def _seconds(clock: list[float]) -> float:
+    """All of a run up to its last line of progress, whose clock began anew after each stop."""
+    return sum(before for before, after in pairwise([*clock, 0.0]) if after < before)
+
+
+def check_alike(runs: dict[str, dict[str, Any]]) -> None:
+    """Refuses to compare runs that were not of the same PPO.
+
+    Raises:
+        ValueError: a run was in the other world, or they differ in more than the world.
+    """
+    for name, run in runs.items():
+        if run["config"]["env"] != name:
+            raise ValueError(f"{name} must be a run with --env {name}, got one with --env {run['config']['env']}")
+    dream, real = (run["config"] for run in runs.values())
+    other = [name for name in _CONFIG if name not in ("env", "checkpoint") and dream[name] != real[name]]
+    if other or runs["dream"]["final"].keys() != runs["real"]["final"].keys():
+        raise ValueError(f"both runs must be of the same PPO, got other {', '.join(other) or 'layouts'}; run one anew")
+
+
+def compare(runs: dict[str, dict[str, Any]]) -> dict[str, float | None]:
+    """Real success after training in the dream as a share of that after training in the real twin, by layout.
+
+    None where the real twin taught nothing.
+    """
     dream, real = (runs[name]["final"] for name in ("dream", "real"))
-    return {layout: dream[layout]["success"] / max(real[layout]["success"], 1e-9) for layout in real}
+    shares = {layout: (dream[layout]["success"], played["success"]) for layout, played in real.items()}
+    return {layout: own / other if other else None for layout, (own, other) in shares.items()}
 
 
 def describe(runs: dict[str, dict[str, Any]]) -> str:
@@ -107,6 +134,7 @@ def _plot_layout(panel: Axes, runs: dict[str, dict[str, Any]], layout: str) -> N
 def main(config: PPOTransferConfig) -> None:
     """Compares two runs, prints the table, writes the files."""
     runs = {"dream": read_run(config.dream), "real": read_run(config.real)}
+    check_alike(runs)
     config.output.parent.mkdir(parents=True, exist_ok=True)
     config.output.write_text(json.dumps({"dream_over_real": compare(runs), **runs}, indent=1) + "\n")
     plot(runs, config.output.with_suffix(".png"))

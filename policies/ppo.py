@@ -75,6 +75,7 @@ def learn(config: PPOConfig, *, share: float = 1.0) -> tuple[PPO, StartBank | No
     if path.exists():
         rate = {"learning_rate": falling(config.learning_rate, share)}
         model = PPO.load(path, env=vec_env, device="cpu", custom_objects=rate)
+        model.set_random_seed(config.seed + model.num_timesteps)  # loading seeds all as at the very beginning
     else:
         model = build(config, vec_env, share)
     remaining = math.ceil(share * config.steps) - model.num_timesteps

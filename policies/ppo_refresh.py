@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from policies.ppo_config import PPOConfig
-from policies.ppo_worlds import ROUNDS, make_twin, read_lines
+from policies.ppo_worlds import ROUNDS, make_twin, open_recording, read_lines
 from wm_gym.checkpoint import read_card
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.durable_writes import write_whole
@@ -76,7 +76,7 @@ def check_refresh(config: PPOConfig) -> None:
             f"{config.refresh} rounds, got {config.real_steps}; give more, or lower refresh or real_horizon"
         )
     for folder in config.replay:
-        Dataset.open(folder)
+        open_recording(folder)
 
 
 def finished_rounds(config: PPOConfig) -> list[dict[str, Any]]:

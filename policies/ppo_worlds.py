@@ -20,12 +20,32 @@ PROGRESS, ROUNDS = "progress.jsonl", "rounds.jsonl"  # in the output folder
 
 
 def make_bank(config: PPOConfig) -> StartBank | None:
-    """The starts, as far open as progress says; None where the config names no data."""
+    """The starts, as far open as progress says; None where the config names no data.
+
+    Raises:
+        ValueError: they are of held-out layouts, or none can be drawn.
+    """
     if not config.starts:
         return None
-    datasets = [Dataset.open(folder) for folder in config.starts]
+    datasets = [open_recording(folder) for folder in config.starts]
     starts = draw_starts(datasets, config.num_starts, seed=config.seed, layouts=config.layouts)
     return StartBank(starts, math.inf if config.curriculum is None else _reach(config.output))
+
+
+def open_recording(folder: Path) -> Dataset:
+    """Opens what is learned from.
+
+    Raises:
+        ValueError: it is no dataset, or of held-out layouts.
+    """
+    dataset = Dataset.open(folder)
+    split = json.loads(dataset.manifest.env_arguments.get("split", '"train"'))  # the twins' own default
+    if split != "train":
+        raise ValueError(
+            f'starts and replay must be recorded on the split "train", got "{split}" in {folder}, which judges; '
+            "record anew"
+        )
+    return dataset
 
 
 def _reach(output: Path) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ppo_transfer import PPOTransferConfig, main, read_run
+from benchmarks.ppo_transfer import PPOTransferConfig, compare, main, read_run
 
 
 def finished(folder: Path, env: str, success: float) -> Path:
@@ -30,6 +30,35 @@ def test_runs_are_compared_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [point["doorkey"] for point in written["dream"]["curve"]] == [0.3, 0.6]
     assert output.with_suffix(".png").stat().st_size > 1000
     assert "0.60" in capsys.readouterr().out
+
+
+def test_seconds_before_a_stop_count(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", "real", 0.8)
+    progress = folder / "progress.jsonl"
+    line = json.loads(progress.read_text().splitlines()[-1])
+    with progress.open("a") as file:
+        file.write("".join(json.dumps({**line, "seconds": seconds}) + "\n" for seconds in (30, 70)))
+    assert read_run(folder)["seconds"] == 120 + 70
+
+
+def test_a_run_in_the_other_world_is_refused(tmp_path: Path) -> None:
+    dream, real = finished(tmp_path / "a", "dream", 0.6), finished(tmp_path / "b", "real", 0.8)
+    with pytest.raises(ValueError, match="dream must be a run with --env dream, got one with --env real"):
+        main(PPOTransferConfig(dream=real, real=dream, output=tmp_path / "ppo.json"))
+
+
+def test_another_ppo_is_refused(tmp_path: Path) -> None:
+    dream, real = finished(tmp_path / "a", "dream", 0.6), finished(tmp_path / "b", "real", 0.8)
+    result = json.loads((real / "result.json").read_text())
+    result["config"]["steps"] = 1
+    (real / "result.json").write_text(json.dumps(result))
+    with pytest.raises(ValueError, match="both runs must be of the same PPO, got other steps"):
+        main(PPOTransferConfig(dream=dream, real=real, output=tmp_path / "ppo.json"))
+
+
+def test_nothing_is_a_share_of_no_success(tmp_path: Path) -> None:
+    runs = {name: read_run(finished(tmp_path / name, name, success)) for name, success in (("dream", 1), ("real", 0))}
+    assert compare(runs) == {"doorkey": None}
 
 
 def test_unfinished_run_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from policies.minigrid import expert, explorer
-from policies.ppo import falling, train
+from policies.ppo import falling, learn, train
 from policies.ppo_config import PPOConfig
 from policies.ppo_network import TileFeatures
 from policies.ppo_starts import (
@@ -192,13 +192,20 @@ def test_training_writes_checkpoints_progress_and_result(checkpoint: str, tmp_pa
     ]
 
 
-def test_a_stopped_curriculum_goes_on_where_it_was(checkpoint: str, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_stopped_curriculum_goes_on_where_it_was(checkpoint: str, tmp_path: Path) -> None:
+    env = gym.make(TWIN, layout="empty", disable_env_checker=True)
+    solved = record(env, expert, output=tmp_path / "solved", num_episodes=4, max_steps=32, progress=False)
+    config = tiny(tmp_path, checkpoint, starts=(solved.folder,), num_starts=20)
+    for lines, reach in (("", 1), ('{"reach": 3}\n{"reach": 7}\n', 7), ('{"reach": null}\n', math.inf)):
+        (tmp_path / "progress.jsonl").write_text(lines)
+        bank = make_bank(config)
+        assert bank is not None and bank.reach == max(reach, bank.starts[0].distance)
+
+
+def test_a_curriculum_that_is_all_open_is_written_down(checkpoint: str, dataset: Dataset, tmp_path: Path) -> None:
     config = tiny(tmp_path, checkpoint, starts=(dataset.folder,), num_starts=8, layouts=())
     bank = make_bank(config)
     assert bank is not None and bank.num_open == 8  # all are infinitely far
-    (tmp_path / "progress.jsonl").write_text('{"reach": 3}\n{"reach": 7}\n')
-    resumed = make_bank(config)
-    assert resumed is not None and resumed.reach == math.inf
     train(config)
     assert json.loads((tmp_path / "progress.jsonl").read_text().splitlines()[-1])["reach"] is None
 
@@ -209,6 +216,20 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(checkpoint: str, tmp_path: Pa
     assert train(tiny(tmp_path, checkpoint, env="real", steps=24))["steps"] == 24
     assert (tmp_path / "policy_00000008.zip").stat().st_mtime_ns == first
     assert (tmp_path / "policy_00000024.zip").exists()
+
+
+def test_a_resumed_run_draws_other_noise(checkpoint: str, tmp_path: Path) -> None:
+    config = tiny(tmp_path, checkpoint, env="real", steps=8)
+    learn(config)
+    learn(config)  # resumes, with nothing left to do
+    assert torch.initial_seed() == config.seed + 8
+
+
+def test_starts_of_held_out_layouts_are_refused(checkpoint: str, tmp_path: Path) -> None:
+    env = gym.make(TWIN, split="test", disable_env_checker=True)
+    held_out = record(env, explorer, output=tmp_path / "test", num_episodes=1, max_steps=2, progress=False)
+    with pytest.raises(ValueError, match='starts and replay must be recorded on the split "train", got "test" in'):
+        make_bank(tiny(tmp_path, checkpoint, starts=(held_out.folder,), layouts=()))
 
 
 def test_learning_rate_falls_to_a_tenth() -> None:

@@ -45,6 +45,8 @@ def test_no_file_is_no_caption(tmp_path: Path) -> None:
         ('{"text": "x"}', ".json", "no 'caption'"),
         ('[{"start": 2, "end": 1, "caption": "x"}]', ".json", "a span from 2.0 to 1.0 s"),
         ('[{"start": 0, "caption": "x"}]', ".json", "no 'end'"),
+        ('[{"start": 0, "end": 1, "caption": null}]', ".json", "None, which is no text"),
+        ('[{"start": 0, "end": 1, "caption": 5}]', ".json", "5, which is no text"),
     ],
 )
 def test_what_is_no_caption_is_refused_by_file(tmp_path: Path, text: str, suffix: str, got: str) -> None:

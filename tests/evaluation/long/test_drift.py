@@ -8,7 +8,7 @@ import pytest
 from tests.evaluation.long.broken import blurred, frozen, noise, shuffled
 from wm_gym.evaluation.long.drift import DriftReading, WorldWindows, mean, ratio, read_drift
 from wm_gym.evaluation.long.validity import Validity
-from wm_gym.evaluation.long.walks import LongWalk
+from wm_gym.evaluation.long.walks import Beginning, LongWalk
 from wm_gym.evaluation.twin import Env
 
 Break = Callable[[list[np.ndarray]], list[np.ndarray]]
@@ -23,8 +23,8 @@ def read(twin_env: Env, walks: list[LongWalk], others: list[LongWalk]) -> Callab
                 dream=dream,
                 real=walk.windows[8],
                 other=other.windows[8],
-                start=walk.clip[-1],
-                start_state=walk.start_state,
+                start=walk.start,
+                real_start=walk.beginnings[8],
                 state=walk.states[8],
             )
             for dream, walk, other in zip(dreams, walks, others, strict=True)
@@ -40,6 +40,22 @@ def test_real_frames_are_at_the_ceiling(read: Callable[[Break], DriftReading]) -
     assert found.feature_distance == pytest.approx(0.0, abs=1e-6)
     assert found.consistency == found.real_consistency > 0.9
     assert found.moving_smoothness is None  # the agent jumps from cell to cell
+
+
+def test_real_frames_of_a_later_episode_are_valid_in_their_own_layout(twin_env: Env, walks: list[LongWalk]) -> None:
+    states = [walk.start.state for walk in walks]
+    one, other = next(
+        (walks[i], walks[j])
+        for i, first in enumerate(states)
+        for j, second in enumerate(states)
+        if first and second and first["walls"] != second["walls"]
+    )
+    dream, real = one.windows[8], other.windows[8]
+    world = WorldWindows(
+        dream=dream, real=real, other=real, start=one.start, real_start=other.beginnings[8], state=None
+    )
+    found = read_drift(8, [world], Validity.of(twin_env, "minigrid"))
+    assert (found.valid, found.real_valid) == (1.0, 1.0)
 
 
 def test_frozen_frames_do_not_move(read: Callable[[Break], DriftReading]) -> None:
@@ -69,10 +85,10 @@ def test_blur_shows_in_the_sharpness(read: Callable[[Break], DriftReading]) -> N
 
 def test_smoothness_is_read_where_things_move(rolling: list[np.ndarray]) -> None:
     def reading(dreams: list[np.ndarray]) -> DriftReading:
-        pairs = zip(dreams, rolling, strict=True)
+        begun = [Beginning(frame=real[0], state=None) for real in rolling]
         worlds = [
-            WorldWindows(dream=dream, real=real, other=real, start=real[0], start_state=None, state=None)
-            for dream, real in pairs
+            WorldWindows(dream=dream, real=real, other=real, start=start, real_start=start, state=None)
+            for dream, real, start in zip(dreams, rolling, begun, strict=True)
         ]
         return read_drift(6, worlds, None)
 
@@ -83,10 +99,13 @@ def test_smoothness_is_read_where_things_move(rolling: list[np.ndarray]) -> None
 
 
 def test_world_of_unknown_states_is_read_without_them(walks: list[LongWalk]) -> None:
+    def unread(walk: LongWalk) -> Beginning:
+        return Beginning(frame=walk.clip[-1], state=None)
+
     worlds = [
         WorldWindows(
-            dream=walk.windows[4], real=walk.windows[4], other=walk.windows[4], start=walk.clip[-1],
-            start_state=None, state=None,
+            dream=walk.windows[4], real=walk.windows[4], other=walk.windows[4], start=unread(walk),
+            real_start=unread(walk), state=None,
         )
         for walk in walks[:2]
     ]  # fmt: skip

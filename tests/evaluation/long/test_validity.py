@@ -20,7 +20,7 @@ def validity(twin_env: Env) -> Validity:
 
 
 def shares(validity: Validity, walks: list[LongWalk], windows: list[np.ndarray]) -> float:
-    found = [validity.share(each, walk.start_state or {}) for each, walk in zip(windows, walks, strict=True)]
+    found = [validity.share(each, walk.start.state or {}) for each, walk in zip(windows, walks, strict=True)]
     return sum(found) / len(found)
 
 

@@ -60,12 +60,14 @@ def read_captions(video: Path) -> Captions:
     return Captions()
 
 
-def plain_caption(text: str) -> str:
+def plain_caption(text: object) -> str:
     """The text as a world takes it: one line of printable ASCII.
 
     Raises:
-        ValueError: it is empty, or has other characters.
+        ValueError: it is no text, is empty, or has other characters.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r:.80}, which is no text")
     line = " ".join(text.translate(_PLAIN).split())
     if not line:
         raise ValueError("an empty caption")

@@ -197,7 +197,7 @@ class VideoSource:
         text = self._captioner(frames, float(self._fps), own)
         try:
             return plain_caption(text)
-        except (ValueError, AttributeError) as error:
+        except ValueError as error:
             where = f"{path} at {clip.start + first / self._fps:.2f} s"
             raise ValueError(
                 f"captioner must return a text for {where}, got {text!r} ({error}); what was imported is kept, repair "

@@ -14,6 +14,7 @@ from wm_gym.evaluation.long.optical_flow import lucas_kanade
 from wm_gym.evaluation.long.sharpness import sharpness
 from wm_gym.evaluation.long.smoothness import MOVING, transition_smoothness
 from wm_gym.evaluation.long.validity import Validity
+from wm_gym.evaluation.long.walks import Beginning
 from wm_gym.evaluation.twin import State
 
 Window = UInt8[np.ndarray, "time height width 3"]
@@ -70,16 +71,16 @@ class WorldWindows:
         dream: What the dream showed.
         real: What the twin showed under the same actions.
         other: What the twin showed on another walk in the same layout.
-        start: The first frame.
-        start_state: Its state; None where the twin cannot tell.
+        start: Where the dream began.
+        real_start: Where the real episode of `real` began: where the dream did, until that episode is over.
         state: The true state at the step; None where the twin cannot tell, or its first episode is over.
     """
 
     dream: Window
     real: Window
     other: Window
-    start: UInt8[np.ndarray, "height width 3"]
-    start_state: State | None
+    start: Beginning
+    real_start: Beginning
     state: State | None
 
 
@@ -94,8 +95,8 @@ def read_drift(step: int, worlds: Sequence[WorldWindows], validity: Validity | N
     dream, real = [each.dream for each in worlds], [each.real for each in worlds]
     liveliness = ratio(mean([motion(each) for each in dream]), mean([motion(each) for each in real]))
     lively = 1.0 if liveliness is None else liveliness
-    own = [_View.of(each.dream, each, lively, validity) for each in worlds if len(each.dream) > 1]
-    true = [_View.of(each.real, each, 1.0, validity) for each in worlds if len(each.real) > 1]
+    own = [_View.of(each.dream, each.start, lively, validity) for each in worlds if len(each.dream) > 1]
+    true = [_View.of(each.real, each.real_start, 1.0, validity) for each in worlds if len(each.real) > 1]
     reality = np.concatenate(real)
     return DriftReading(
         step=step,
@@ -136,10 +137,10 @@ class _View:
     moving_smoothness: float
 
     @classmethod
-    def of(cls, frames: Window, world: WorldWindows, liveliness: float, validity: Validity | None) -> "_View":
-        start, flows = world.start_state, lucas_kanade(frames)
-        share = None if validity is None or start is None else validity.share(frames, start)
-        consistency = simulation_consistency(frames, flows, world.start, liveliness=liveliness, validity=share)
+    def of(cls, frames: Window, start: Beginning, liveliness: float, validity: Validity | None) -> "_View":
+        flows = lucas_kanade(frames)
+        share = None if validity is None or start.state is None else validity.share(frames, start.state)
+        consistency = simulation_consistency(frames, flows, start.frame, liveliness=liveliness, validity=share)
         moving = transition_smoothness(flows, least_speed=MOVING).score
         return cls(
             consistency=consistency,

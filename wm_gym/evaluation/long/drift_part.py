@@ -80,8 +80,8 @@ def _windows(walk: LongWalk, other: LongWalk, dreamed: Window, step: int) -> Wor
         dream=dreamed,
         real=walk.windows[step],
         other=other.windows[step],
-        start=walk.clip[-1],
-        start_state=walk.start_state,
+        start=walk.start,
+        real_start=walk.beginnings[step],
         state=walk.states.get(step) if goes_on else None,
     )
 

@@ -1,6 +1,7 @@
 """Keeps what a long evaluation has found so far, so that a stopped run goes on and nothing is measured twice."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ class ReportStore:
 
 
 def _plain(value: Any) -> Any:
-    """JSON values: arrays as lists, NaN as None, paths and tuples as text and lists."""
+    """JSON values: arrays as lists, NaN and infinity as None, paths and tuples as text and lists."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -98,4 +99,4 @@ def _plain(value: Any) -> Any:
         return _plain(value.tolist())
     if isinstance(value, Path):
         return str(value)
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -151,10 +151,10 @@ def _facts(model: WorldModel, config: FidelityConfig, long: LongConfig) -> dict[
     """What makes a run this very run."""
     asked = asdict(long)
     del asked["output"], asked["suite"]
-    shared = ("seed", "split", "twin", "policies", "num_denoising_steps", "temperature", "batch_size", "lead_steps")
+    shared = ("seed", "split", "twin", "policies", "drift_policy", "num_denoising_steps", "temperature", "batch_size")
     return {
         "checkpoint": config.checkpoint,
         "weights_hash": model.card.weights_hash,
-        **{name: getattr(config, name) for name in shared},
+        **{name: getattr(config, name) for name in (*shared, "lead_steps")},
         **asked,
     }

@@ -17,27 +17,42 @@ Window = UInt8[np.ndarray, "time height width 3"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Beginning:
+    """How an episode, or what is kept of it, began.
+
+    Attributes:
+        frame: The first one.
+        state: Its state; None where the twin cannot tell.
+    """
+
+    frame: UInt8[np.ndarray, "height width 3"]
+    state: State | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LongWalk:
     """A walk that is too long to keep. Where the episode ends, the next one begins; a dream goes on.
 
     Attributes:
         seed: The reset's seed.
         clip: The frames that led to the first observation, and those of it.
-        start_state: The state that the first observation shows; None where the twin cannot tell.
+        start: What the first observation shows.
         actions: All the texts and numbers.
         rewards: The reward of each step.
         ended: Whether the step ended an episode.
         windows: By step, counted from 1: up to `WINDOW_FRAMES` frames of one episode, the last of which shows the step.
+        beginnings: By step, how the episode of its window began: other layouts follow one that ends.
         states: By step, the true state.
     """
 
     seed: int
     clip: UInt8[np.ndarray, "frames height width channel"]
-    start_state: State | None
+    start: Beginning
     actions: tuple[Any, ...]
     rewards: Float32[np.ndarray, " steps"]
     ended: Bool[np.ndarray, " steps"]
     windows: dict[int, Window]
+    beginnings: dict[int, Beginning]
     states: dict[int, State]
 
 
@@ -58,32 +73,36 @@ def collect_walk(
     least, most = lead.steps
     walk.advance(int(np.random.default_rng([seed, 2]).integers(least, most + 1)), least_age=least)
     walk.policy = load_policy(policy)(env, np.random.default_rng([seed, 7, policy_stream]))
-    clip, start_state = walk.clip, _state(env)
+    clip = walk.clip
+    start = beginning = Beginning(frame=clip[-1], state=_state(env))
     recent: deque[np.ndarray] = deque(maxlen=WINDOW_FRAMES)
     actions: list[Any] = []
     rewards, ended = np.zeros(keep[-1], np.float32), np.zeros(keep[-1], bool)
     windows: dict[int, Window] = {}
+    beginnings: dict[int, Beginning] = {}
     states: dict[int, State] = {}
     for step in range(1, keep[-1] + 1):
         action, rewards[step - 1], _ = walk.step()
         actions.append(action)
         recent.append(walk.observation[-1])
         if step in keep:
-            windows[step] = np.stack(recent)
+            windows[step], beginnings[step] = np.stack(recent), beginning
             if (state := _state(env)) is not None:
                 states[step] = state
         if walk.over:
             ended[step - 1] = True
             walk.restart()
+            beginning = Beginning(frame=walk.observation[-1], state=_state(env))
             recent.clear()
     return LongWalk(
         seed=seed,
         clip=clip,
-        start_state=start_state,
+        start=start,
         actions=tuple(actions),
         rewards=rewards,
         ended=ended,
         windows=windows,
+        beginnings=beginnings,
         states=states,
     )
 
