@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).parent / "results" / "ppo_transfer.json"
 _TITLES = {"dream": "trained in the dream", "real": "trained in the real twin"}
-_CONFIG = ("env", "checkpoint", "steps", "num_envs", "horizon", "curriculum", "real_horizon", "seed")
+_CONFIG = ("env", "steps", "num_envs", "horizon", "curriculum", "real_horizon", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         "seconds": _seconds([point["seconds"] for point in progress]),
         "watch_episodes": result["config"]["watch_episodes"],
         "curve": curve,
+        "weights_hash": result["weights_hash"],
         "config": {name: result["config"][name] for name in _CONFIG},
         "machine": result["machine"],
     }
@@ -84,7 +85,7 @@ def check_alike(runs: dict[str, dict[str, Any]]) -> None:
         if run["config"]["env"] != name:
             raise ValueError(f"{name} must be a run with --env {name}, got one with --env {run['config']['env']}")
     dream, real = (run["config"] for run in runs.values())
-    other = [name for name in _CONFIG if name not in ("env", "checkpoint") and dream[name] != real[name]]
+    other = [name for name in _CONFIG if name != "env" and dream[name] != real[name]]
     if other or runs["dream"]["final"].keys() != runs["real"]["final"].keys():
         raise ValueError(f"both runs must be of the same PPO, got other {', '.join(other) or 'layouts'}; run one anew")
 

@@ -30,6 +30,7 @@ from policies.ppo_refresh import check_refresh, finished_rounds, refresh, refres
 from policies.ppo_starts import ReverseCurriculum, StartBank
 from policies.ppo_worlds import PROGRESS, make_bank, make_twin, make_vec_env
 from policies.ppo_worlds import make_twins as make_twins
+from wm_gym.checkpoint import read_card
 from wm_gym.evaluation.intervals import wilson_interval
 from wm_gym.evaluation.provenance import machine
 from wm_gym.evaluation.rollouts import rollout_seed
@@ -59,6 +60,7 @@ def train(config: PPOConfig) -> dict[str, Any]:
         "steps": model.num_timesteps,
         "rounds": finished_rounds(config),
         "config": json.loads(json.dumps(asdict(config), default=str)),
+        "weights_hash": read_card(config.checkpoint or config.world).weights_hash if config.env == "dream" else None,
         "machine": machine("cpu"),
     }
     (config.output / _RESULT).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -12,10 +12,11 @@ from benchmarks.ppo_transfer import PPOTransferConfig, compare, main, read_run
 def finished(folder: Path, env: str, success: float) -> Path:
     """A run that reached `success` on one layout, and half of it on the way."""
     played: dict[str, Any] = {"success": success, "interval": [0.1, 0.9], "n": 10, "length": 5.0, "seeds": [1]}
-    names = ("checkpoint", "num_envs", "horizon", "curriculum", "real_horizon", "seed")
+    names = ("num_envs", "horizon", "curriculum", "real_horizon", "seed")
     config = dict.fromkeys(names, 1) | {"env": env, "steps": 2000, "watch_episodes": 5}
     folder.mkdir()
-    (folder / "result.json").write_text(json.dumps({"real": {"doorkey": played}, "config": config, "machine": {}}))
+    result = {"real": {"doorkey": played}, "config": config, "weights_hash": "0f", "machine": {}}
+    (folder / "result.json").write_text(json.dumps(result))
     points = [{"steps": 1000 * i, "seconds": 60 * i, "real": {"doorkey": {"success": success * i / 2}}} for i in (1, 2)]
     (folder / "progress.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
     return folder
@@ -28,6 +29,7 @@ def test_runs_are_compared_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixtu
     written = json.loads(output.read_text())
     assert written["dream_over_real"] == {"doorkey": pytest.approx(0.75)}
     assert [point["doorkey"] for point in written["dream"]["curve"]] == [0.3, 0.6]
+    assert written["dream"]["weights_hash"] == "0f"
     assert output.with_suffix(".png").stat().st_size > 1000
     assert "0.60" in capsys.readouterr().out
 

@@ -181,6 +181,7 @@ def test_real_training_and_judging_never_share_layouts(checkpoint: str, tmp_path
 def test_training_writes_checkpoints_progress_and_result(checkpoint: str, tmp_path: Path, env: Any) -> None:
     result = train(tiny(tmp_path, checkpoint, env=env))
     assert result["steps"] == 16
+    assert (result["weights_hash"] is not None) == (env == "dream")
     assert {kind: each["n"] for kind, each in result["real"].items()} == {"empty": 2, "doorkey": 2}
     assert json.loads((tmp_path / "result.json").read_text())["steps"] == 16
     (line,) = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
