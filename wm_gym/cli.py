@@ -27,6 +27,7 @@ from wm_gym.evaluation.states import ReaderError
 from wm_gym.evaluation.transfer_config import TransferConfig
 from wm_gym.play.config import PlayConfig
 from wm_gym.serve.config import ServeConfig
+from wm_gym.training.latent_actions.label_command import Label
 
 T = TypeVar("T", FidelityConfig, FollowingConfig, TransferConfig, LongConfig)
 
@@ -40,7 +41,7 @@ DESCRIPTION = """A learned world model behind the Gymnasium API.
   wm-gym serve minigrid                                   # states over HTTP, for tree search from elsewhere
   wm-gym record --env envs:real/MiniGrid-v0 --policy policies.minigrid:mixed --episodes 100 --output data/minigrid
   wm-gym data check data/minigrid --contact-sheet sheet.png   # what is in it, and every problem
-  wm-gym train --help                                     # autoencoder, then world-model
+  wm-gym train --help                                     # autoencoder, then world-model; latent-actions
   wm-gym finetune minigrid data/mine --output runs/mine --dry-run    # what adding a world would take
   wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
   wm-gym evaluate minigrid --worlds minigrid              # with action following; so do checkpoints of several worlds
@@ -169,6 +170,7 @@ DataCommand = (
     Annotated[Check, subcommand("check")]
     | Annotated[Import, subcommand("import")]
     | Annotated[Export, subcommand("export")]
+    | Annotated[Label, subcommand("label")]
 )
 
 

@@ -1,4 +1,4 @@
-"""`python -m wm_gym.training autoencoder|world-model|finetune`: train one stage, or go on from a checkpoint."""
+"""`python -m wm_gym.training autoencoder|world-model|latent-actions|finetune`: train a stage, or go on with one."""
 
 import logging
 import os
@@ -12,11 +12,13 @@ from wm_gym.checkpoint_manifest import CheckpointError
 from wm_gym.data.manifest import DatasetError
 from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel
 from wm_gym.training.finetune import Finetune
+from wm_gym.training.latent_actions.command import TrainLatentActions
 from wm_gym.training.loop import TrainingError
 
 Command = (
     Annotated[TrainAutoencoder, tyro.conf.subcommand("autoencoder")]
     | Annotated[TrainWorldModel, tyro.conf.subcommand("world-model")]
+    | Annotated[TrainLatentActions, tyro.conf.subcommand("latent-actions")]
     | Annotated[Finetune, tyro.conf.subcommand("finetune")]
 )
 
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "wm-gym train") -> 
     logging.basicConfig(level=logging.INFO if is_first else logging.ERROR, format="%(message)s")
     command = tyro.cli(Command, args=arguments, prog=prog)
     try:
-        if isinstance(command, Finetune) and command.dry_run:
+        if isinstance(command, Finetune | TrainLatentActions) and command.dry_run:
             logging.info("%s", "\n".join(map(str, command.plan())))
             return 0
         result = command.run()

@@ -1,0 +1,1 @@
+"""Tests of `wm_gym.training.latent_actions`."""
