@@ -63,6 +63,6 @@ def test_growth_is_of_medians_of_tenths() -> None:
 
 def test_memory_that_is_taken_is_seen() -> None:
     before = resident_bytes()
-    taken = np.ones(16 * 2**20, np.uint8)
-    assert resident_bytes() - before > 8 * 2**20
+    taken = np.ones(256 * 2**20, np.uint8)  # too much for what an allocator may have kept
+    assert resident_bytes() - before > 128 * 2**20
     assert taken.all()
