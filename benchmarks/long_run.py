@@ -6,7 +6,6 @@ nothing in it that could cost more; this measures it.
     python -m benchmarks.long_run --checkpoint minigrid
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import cycle
@@ -18,6 +17,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from benchmarks.report import write_report
 from benchmarks.step_latency import CLOCKS, first_world, start_frames
 from wm_gym.evaluation.provenance import machine
 from wm_gym.world_model import WorldModel
@@ -137,9 +137,7 @@ def main(config: LongRunConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 if __name__ == "__main__":

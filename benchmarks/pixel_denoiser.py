@@ -9,7 +9,6 @@ without DIAMOND's second network, of rewards and ends, which the world's step in
     python -m benchmarks.pixel_denoiser --checkpoint minigrid
 """
 
-import json
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from diffusers import UNet2DModel
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
+from benchmarks.report import write_report
 from benchmarks.step_latency import Case, env_case, first_world, model_case
 from wm_gym.evaluation.provenance import machine
 from wm_gym.world_model import WorldModel
@@ -243,9 +243,7 @@ def main(config: PixelDenoiserConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ the branches (`single_branches`), scaled: its branches are independent of each o
     python -m benchmarks.planning --checkpoint minigrid
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 import tyro
 
+from benchmarks.report import write_report
 from wm_gym.evaluation.provenance import machine
 from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
@@ -148,9 +148,7 @@ def main(config: PlanningConfig) -> None:
     """Measures, prints the results and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 if __name__ == "__main__":

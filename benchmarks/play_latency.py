@@ -6,7 +6,6 @@ the longest queue and the resident memory by the minute. The window opens on the
     SDL_VIDEODRIVER=dummy python -m benchmarks.play_latency --minutes 10
 """
 
-import json
 import statistics
 import tempfile
 import threading
@@ -21,6 +20,7 @@ import numpy as np
 import pygame
 import tyro
 
+from benchmarks.report import write_report
 from tests.play.browser.pages import serving
 from tests.play.fingers import press, release
 from tests.play.random_play import RandomPlayer, Tally, resident_megabytes
@@ -232,9 +232,7 @@ def main(config: PlayLatencyConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 def _spread(milliseconds: list[float]) -> dict[str, Any]:

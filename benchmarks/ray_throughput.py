@@ -6,7 +6,6 @@ step, travel through Ray's object store, which is part of what is timed.
     python -m benchmarks.ray_throughput --num-workers 2 --num-envs 32
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
+from benchmarks.report import write_report
 from wm_gym.checkpoint import read_card
 from wm_gym.evaluation.provenance import machine
 from wm_gym.ray_rollouts import RayRollouts
@@ -126,9 +126,7 @@ def main(config: RayThroughputConfig) -> None:
     finally:
         ray.shutdown()
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 if __name__ == "__main__":

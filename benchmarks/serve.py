@@ -8,7 +8,6 @@ server is asked again; the wait is part of the latency, and the answers are coun
     python -m benchmarks.serve --minutes 5
 """
 
-import json
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import tyro
 
+from benchmarks.report import write_report
 from wm_gym.checkpoint import read_card
 from wm_gym.evaluation.provenance import machine
 from wm_gym.serve.client import Node, WorldClient
@@ -254,9 +254,7 @@ def main(config: ServeBenchmarkConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 def _latency(milliseconds: list[float]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import tyro
 
+from benchmarks.report import write_report
 from wm_gym.evaluation.provenance import machine
 
 RESULTS = Path(__file__).parent / "results" / "step_cold_start.json"
@@ -109,9 +110,7 @@ def main(config: ColdStartConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 if __name__ == "__main__":

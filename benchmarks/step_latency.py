@@ -6,7 +6,6 @@ The references run in the same process, in turns with what they are compared wit
     python -m benchmarks.step_latency --checkpoint minigrid
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import cycle
@@ -20,6 +19,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from benchmarks.report import write_report
 from wm_gym.decoder.sampling import sample_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.evaluation.provenance import machine
@@ -236,9 +236,7 @@ def main(config: StepLatencyConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 def _speedups(cases: Sequence[Case], num_denoising_steps: int) -> dict[str, float]:

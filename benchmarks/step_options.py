@@ -5,7 +5,6 @@ All ways step the same states in turns; the first is the default, which the othe
     python -m benchmarks.step_options --checkpoint minigrid
 """
 
-import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,6 +18,7 @@ import torch
 import tyro
 from torch import nn
 
+from benchmarks.report import write_report
 from benchmarks.step_latency import CLOCKS, first_world, start_frames
 from wm_gym.evaluation.provenance import machine
 from wm_gym.step_output import StepOutput
@@ -225,9 +225,7 @@ def main(config: StepOptionsConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 if __name__ == "__main__":

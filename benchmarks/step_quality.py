@@ -6,7 +6,6 @@ whole state, open loop, on layouts that training never starts from.
     python -m benchmarks.step_quality --rollouts 1000
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 import tyro
 
+from benchmarks.report import write_report
 from wm_gym.evaluation.config import FidelityConfig
 from wm_gym.evaluation.dreaming import Sampling
 from wm_gym.evaluation.fidelity import evaluate_model, provenance
@@ -142,9 +142,7 @@ def main(config: StepQualityConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 The reference is plain diffusers and transformers: at every step the autoencoder, the encoder and the action encoder
 read the whole history again, the language model runs over all its rounds in one masked pass, and
 `WanTransformer3DModel` with its own attention denoises the chunk. Each timed step of both starts at the same history
-and must give the same outputs to 1e-4.
+and must give the same frames, to one grey level, termination probability and uncertainty, to 1e-4.
 
     python -m benchmarks.step_without_caches --checkpoint minigrid
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
@@ -21,6 +20,7 @@ import tyro
 from jaxtyping import UInt8
 from torch import Tensor
 
+from benchmarks.report import write_report
 from benchmarks.step_latency import CLOCKS, first_world, start_frames
 from benchmarks.step_plain_model import PlainOutput, PlainWorldModel
 from wm_gym.evaluation.provenance import machine
@@ -202,9 +202,7 @@ def main(config: WithoutCachesConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 if __name__ == "__main__":

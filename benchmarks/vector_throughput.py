@@ -6,7 +6,6 @@ in the same process, in turns, with the same texts, seeds and time limit; episod
     python -m benchmarks.vector_throughput --checkpoint minigrid
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 import tyro
 
+from benchmarks.report import write_report
 from benchmarks.step_latency import Case
 from wm_gym.checkpoint import read_card
 from wm_gym.evaluation.provenance import machine
@@ -132,9 +132,7 @@ def main(config: VectorThroughputConfig) -> None:
     """Measures, prints the table and writes the JSON."""
     results = measure(config)
     print(render(results))
-    config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    print(config.output)
+    write_report(results, config.output)
 
 
 def _speedup(cases: Sequence[Case], num_envs: int) -> float:

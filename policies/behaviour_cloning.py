@@ -22,7 +22,9 @@ from jaxtyping import Float32, Int64, UInt8
 from stable_baselines3 import PPO
 from tqdm import trange
 
-from policies.ppo import PPOConfig, as_policy, build, evaluate, make_twins
+from policies.ppo import as_policy, build, evaluate
+from policies.ppo_config import PPOConfig
+from policies.ppo_worlds import make_twins
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.episode import Episode
 from wm_gym.evaluation.provenance import machine

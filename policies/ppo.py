@@ -24,12 +24,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 
 import wm_gym
-from policies.ppo_config import PPOConfig as PPOConfig
+from policies.ppo_config import PPOConfig
 from policies.ppo_network import POLICY_ARGUMENTS
 from policies.ppo_refresh import check_refresh, finished_rounds, refresh, refreshed_starts, world_after
 from policies.ppo_starts import ReverseCurriculum, StartBank
 from policies.ppo_worlds import PROGRESS, make_bank, make_twin, make_vec_env
-from policies.ppo_worlds import make_twins as make_twins
 from wm_gym.checkpoint import read_card
 from wm_gym.evaluation.intervals import wilson_interval
 from wm_gym.evaluation.provenance import machine

@@ -9,7 +9,9 @@ import pytest
 
 from policies.behaviour_cloning import CloningConfig, action_numbers, discounted, load, train
 from policies.minigrid import expert, mixed
-from policies.ppo import PPOConfig, build, make_twins
+from policies.ppo import build
+from policies.ppo_config import PPOConfig
+from policies.ppo_worlds import make_twins
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.recording import record
 

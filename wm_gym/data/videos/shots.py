@@ -1,8 +1,8 @@
 """Cuts: where a frame differs from the one before far more than the frames around them do from each other.
 
 This is the rule of PySceneDetect's AdaptiveDetector (which needs OpenCV), on colours in place of HSV: fast motion
-raises the differences around it too, a cut stands alone. A cut after which the picture of before comes back within two
-frames is a flash, and no cut. Fades and dissolves are not found, but frames of one colour end a shot.
+raises the differences around it too, a cut stands alone. A cut after which the picture of before comes back two
+frames later is a flash, and no cut. Fades and dissolves are not found, but frames of one colour end a shot.
 """
 
 from collections import deque

@@ -15,7 +15,7 @@ class LongConfig:
     Attributes:
         suite: "long" measures over a long time, and nothing else of the command; None leaves it out.
         long_steps: Steps of the longest dreams, at least 10; drift is read at 10, 100, 1,000, 10,000 of them, and
-            between. A batch of 8 worlds takes about 0.1 s a step on two CPU cores.
+            between.
         long_rollouts: How many such dreams.
         sequences: Action sequences for action fidelity and step-wise choice; 0 leaves both out.
         rounds: Actions of each sequence.
