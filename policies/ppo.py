@@ -26,6 +26,7 @@ from stable_baselines3.common.vec_env import VecEnv
 import wm_gym
 from policies.ppo_config import PPOConfig
 from policies.ppo_network import POLICY_ARGUMENTS
+from policies.ppo_recipe import keep_recipe
 from policies.ppo_refresh import check_refresh, finished_rounds, refresh, refreshed_starts, world_after
 from policies.ppo_starts import ReverseCurriculum, StartBank
 from policies.ppo_worlds import PROGRESS, make_bank, make_twin, make_vec_env
@@ -46,10 +47,10 @@ def train(config: PPOConfig) -> dict[str, Any]:
     """Trains, or goes on training, and returns the result that it also writes.
 
     Raises:
-        ValueError: the config cannot be kept to, or contradicts the rounds that are done.
+        ValueError: the config cannot be kept to, or is another than the one that the output folder was begun with.
     """
     check_refresh(config)
-    config.output.mkdir(parents=True, exist_ok=True)
+    keep_recipe(config)
     for done in range(len(finished_rounds(config)), config.refresh + 1):
         model, bank = learn(config, share=(done + 1) / (config.refresh + 1))
         if done < config.refresh:

@@ -15,6 +15,7 @@ from policies.minigrid import expert, explorer
 from policies.ppo import falling, learn, train
 from policies.ppo_config import PPOConfig
 from policies.ppo_network import TileFeatures
+from policies.ppo_recipe import keep_recipe
 from policies.ppo_starts import (
     FEWEST_EPISODES,
     ReplayedStarts,
@@ -217,6 +218,18 @@ def test_a_stopped_run_goes_on_from_its_checkpoint(checkpoint: str, tmp_path: Pa
     assert train(tiny(tmp_path, checkpoint, env="real", steps=24))["steps"] == 24
     assert (tmp_path / "policy_00000008.zip").stat().st_mtime_ns == first
     assert (tmp_path / "policy_00000024.zip").exists()
+
+
+def test_another_recipe_is_not_gone_on_with(checkpoint: str, tmp_path: Path) -> None:
+    config = tiny(tmp_path, checkpoint, env="real", steps=8)
+    keep_recipe(config)
+    keep_recipe(replace(config, steps=16, episodes=3))
+    with pytest.raises(ValueError, match=r"entropy was 0.01, is 0.5; seed was 0, is 1; restore it, or choose another"):
+        keep_recipe(replace(config, entropy=0.5, seed=1))
+    other = write_untrained(tmp_path / "other", "minigrid", past_frames=2)
+    keep_recipe(tiny(tmp_path / "dream", checkpoint))
+    with pytest.raises(ValueError, match="weights_hash was"):
+        train(tiny(tmp_path / "dream", str(other)))
 
 
 def test_a_resumed_run_draws_other_noise(checkpoint: str, tmp_path: Path) -> None:

@@ -167,9 +167,9 @@ def test_a_finished_run_does_nothing_twice(whole: Path, checkpoint: str, old: Pa
     assert ((whole / "rounds.jsonl").read_bytes(), (whole / "policy.zip").read_bytes()) == before
 
 
-def test_rounds_of_another_budget_are_not_gone_on_with(whole: Path, checkpoint: str) -> None:
+def test_rounds_of_another_budget_are_not_gone_on_with(whole: Path, checkpoint: str, old: Path) -> None:
     with pytest.raises(ValueError, match="refresh and real_steps must stay 2 and 24, .* got 2 and 48"):
-        train(tiny(whole, checkpoint, real_steps=48))
+        train(tiny(whole, checkpoint, real_steps=48, starts=(old,), num_starts=8, layouts=("empty", "doorkey")))
 
 
 @pytest.mark.parametrize(
