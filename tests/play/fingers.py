@@ -1,6 +1,7 @@
 """Fingers on a keyboard that is not there: events for pygame, posted from any thread."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pygame
@@ -62,3 +63,20 @@ def play(window: Window, player: Callable[[], None]) -> None:
         window.close()
     if errors:
         raise errors[0]
+
+
+def until(true: Callable[[], bool], seconds: float = 15.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.002)
+
+
+def shown(window: Window, action: str, step: int) -> None:
+    """Wait until the window shows this."""
+    until(lambda: (window.scene.action, window.scene.step) == (action, step))
+
+
+def told(window: Window, message: str) -> None:
+    """Wait until the window says this."""
+    until(lambda: message in window.scene.message)
