@@ -143,7 +143,8 @@ def evaluate(policy: BatchPolicy, config: PPOConfig, *, stream: int, episodes: i
         episodes: for each layout.
 
     Returns:
-        For each layout: success, its Wilson 95 % interval, n, mean length, and the seeds of the resets.
+        For each layout: success, its Wilson 95 % interval, the mean return, its standard error (0 of a single episode),
+        n, mean length, and the seeds of the resets.
     """
     kinds = config.layouts or (config.world,)
     num = len(kinds)
@@ -152,11 +153,13 @@ def evaluate(policy: BatchPolicy, config: PPOConfig, *, stream: int, episodes: i
     seeds = [rollout_seed(config.seed, index, stream=stream) for index in range(len(twins))]
     torch.manual_seed(config.seed)
     played = play_twins(policy, twins, texts=texts, seeds=seeds, max_steps=config.real_horizon)
-    wins, lengths = played.successes(config.success_return), played.lengths
+    wins, lengths, returns = played.successes(config.success_return), played.lengths, played.returns
     return {
         kind: {
             "success": float(wins[row::num].mean()),
             "interval": wilson_interval(int(wins[row::num].sum()), episodes),
+            "return": float(returns[row::num].mean()),
+            "standard_error": float(returns[row::num].std(ddof=int(episodes > 1))) / math.sqrt(episodes),
             "n": episodes,
             "length": float(lengths[row::num].mean()),
             "seeds": seeds[row::num],
@@ -202,7 +205,9 @@ class Watch(BaseCallback):
             "training_return": sum(returns) / max(1, len(returns)),
             "reach": told_reach(self._bank),
             **{name: float(self.logger.name_to_value[f"train/{name}"]) for name in _DIAGNOSTICS},
-            "real": {kind: {name: each[name] for name in ("success", "n", "length")} for kind, each in real.items()},
+            "real": {
+                kind: {name: each[name] for name in ("success", "return", "n", "length")} for kind, each in real.items()
+            },
         }
         with (self._config.output / PROGRESS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

@@ -184,6 +184,7 @@ def test_training_writes_checkpoints_progress_and_result(checkpoint: str, tmp_pa
     assert result["steps"] == 16
     assert (result["weights_hash"] is not None) == (env == "dream")
     assert {kind: each["n"] for kind, each in result["real"].items()} == {"empty": 2, "doorkey": 2}
+    assert all(each["return"] == each["success"] and each["standard_error"] >= 0 for each in result["real"].values())
     assert json.loads((tmp_path / "result.json").read_text())["steps"] == 16
     (line,) = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
     assert line["steps"] == 8 and set(line["real"]) == {"empty", "doorkey"}
