@@ -222,6 +222,13 @@ def test_cat_across_checkpoints_is_refused(state: WorldState) -> None:
         WorldState.cat([state, replace(state, weights_hash="other")])
 
 
+def test_cat_of_other_tensors_is_refused(state: WorldState) -> None:
+    other = replace(state, streams={"window.keys": torch.zeros(state.batch_size, 2)})
+    for states in ([state, other], [other, state]):
+        with pytest.raises(ValueError, match="states must be made under one sampling"):
+            WorldState.cat(states)
+
+
 @pytest.mark.parametrize("seeds", [[1, 2], [1, 2, -3], [1, 2, 2**63], [1, 2, 0.5], [1, 2, True], [1, 2, "3"], 3])
 def test_bad_seeds_are_refused(state: WorldState, seeds: list[int]) -> None:
     expected = re.escape(f"seeds must be 3 integers from 0 to 2**63 - 1, one a world, got {seeds}")

@@ -47,7 +47,7 @@ class CheckpointManifest:
     ) -> "CheckpointManifest":
         """The manifest of files that have just been written."""
         hashes = {name: sha256(folder / name) for name in files}
-        manifest = cls(card=card, decoder=asdict(decoder), sha256=hashes, language=language)
+        manifest = cls(card=card, decoder=decoder.as_json(), sha256=hashes, language=language)
         return replace(manifest, card=replace(card, weights_hash=manifest.weights_hash))
 
     @classmethod
@@ -98,8 +98,8 @@ class CheckpointManifest:
             CheckpointError: it is none.
         """
         try:
-            return VideoDecoderConfig(**with_tuples(self.decoder))
-        except (KeyError, TypeError, AttributeError) as error:
+            return VideoDecoderConfig.from_json(with_tuples(self.decoder))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
                 f"decoder in {folder / MANIFEST} must be a decoder's config, got {error!r}; copy it again"
             ) from error

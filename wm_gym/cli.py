@@ -41,7 +41,7 @@ DESCRIPTION = """A learned world model behind the Gymnasium API.
   wm-gym serve minigrid                                   # states over HTTP, for tree search from elsewhere
   wm-gym record --env envs:real/MiniGrid-v0 --policy policies.minigrid:mixed --episodes 100 --output data/minigrid
   wm-gym data check data/minigrid --contact-sheet sheet.png   # what is in it, and every problem
-  wm-gym train --help                                     # autoencoder, then world-model; latent-actions
+  wm-gym train --help                                     # autoencoder, then world-model; latent-actions; pan-plan
   wm-gym finetune minigrid data/mine --output runs/mine --dry-run    # what adding a world would take
   wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
   wm-gym evaluate minigrid --worlds minigrid              # with action following; so do checkpoints of several worlds

@@ -1,7 +1,7 @@
 """A batch of episodes as a value: what `WorldModelVectorEnv.clone_state` gives and `restore_state` takes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -80,6 +80,6 @@ def _put_rows(state: Node, rows: Tensor, new: Node) -> Node:
             changes[field.name] = old.index_copy(0, rows, fresh)
         elif isinstance(old, Mapping):
             changes[field.name] = {name: tensor.index_copy(0, rows, fresh[name]) for name, tensor in old.items()}
-        elif not isinstance(old, str):  # weights_hash
+        elif is_dataclass(old):
             changes[field.name] = _put_rows(old, rows, fresh)
     return replace(state, **changes)  # type: ignore[type-var]

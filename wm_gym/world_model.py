@@ -20,11 +20,14 @@ from torch import Tensor, nn
 
 from wm_gym.actions import Action, check_numbers, check_text
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
-from wm_gym.decoder.sampling import sample_chunk
-from wm_gym.decoder.sigmas import sampling_sigmas
+from wm_gym.decoder.chunk_sampler import AutoregressiveSampler, ChunkHistory, ChunkSampler, ChunkSampling, chunk_sampler
+from wm_gym.decoder.guidance import Guidance, sample_guided_chunk
 from wm_gym.rollout import Rollout, check_action_sequences, roll_out
 from wm_gym.step_output import StepOutput
+from wm_gym.transition.history import history_with
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
+from wm_gym.transition.memory_bank import MemoryBank
+from wm_gym.transition.round_cache import RoundCache
 from wm_gym.world_card import ModelCard
 from wm_gym.world_noise import outcome_noise, world_noise
 from wm_gym.world_state import WorldState, check_seeds
@@ -55,7 +58,7 @@ class Stopwatch:
 class WorldModel(nn.Module):
     """Simulates a batch of worlds from frames and action texts."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, sampling: ChunkSampling | None = None) -> None:
         super().__init__()
         self.card = parts.card
         self.reader = parts.reader
@@ -68,16 +71,27 @@ class WorldModel(nn.Module):
         self.decoder = parts.decoder
         self._action_tokens: dict[str, Tensor] = {}
         self._state_layout: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
+        self._sampling = sampling
+        _ = self.sampler  # refuses a sampling that the decoder has not
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str | Path, device: str = "cpu") -> "WorldModel":
+    def from_pretrained(
+        cls, name_or_folder: str | Path, device: str = "cpu", sampling: ChunkSampling | None = None
+    ) -> "WorldModel":
         """Load a shipped checkpoint by name, or one of your own by folder.
+
+        Args:
+            name_or_folder: the checkpoint.
+            device: as torch names it.
+            sampling: how chunks are drawn one after the other, "autoregressive" or "swin" (see
+                `wm_gym.decoder.chunk_sampler`); None as the checkpoint was trained for. A state goes on under the
+                sampling that it was made with.
 
         Raises:
             CheckpointError: no such checkpoint, or one that is cut, changed or incomplete.
-            ValueError: a device that torch cannot use here.
+            ValueError: a device that torch cannot use here, or a sampling that is none.
         """
-        model = cls(read_checkpoint(name_or_folder))
+        model = cls(read_checkpoint(name_or_folder), sampling)
         try:
             return model.to(device).eval()
         except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch says it in all three ways
@@ -149,6 +163,11 @@ class WorldModel(nn.Module):
         return self.decoder.config.shift
 
     @property
+    def sampler(self) -> ChunkSampler:
+        """How chunks are drawn one after the other."""
+        return chunk_sampler(self.decoder, self._sampling, self.card.num_denoising_steps)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.parameters()).device
@@ -169,7 +188,7 @@ class WorldModel(nn.Module):
         checked = check_seeds(seeds, len(observation))
         latents = self.autoencoder.encode(observation)
         still = latents[:, :1].expand(-1, self.kept_frames - latents.shape[1], -1, -1, -1)
-        chunk_frames = self.card.chunk_frames
+        chunk_frames, chunks = self.card.chunk_frames, self.sampler.begin(len(observation))
         return WorldState(
             weights_hash=self.card.weights_hash,
             seeds=torch.tensor(checked, dtype=torch.int64, device=self.device),
@@ -178,7 +197,9 @@ class WorldModel(nn.Module):
             latents=torch.cat([still, latents], dim=1),
             observation_tokens=self.encoder(latents[:, -chunk_frames:]),
             transition=self.transition.empty_cache(len(observation)),
-            decoder=self.decoder.empty_cache(len(observation)),
+            decoder=chunks.cache,
+            streams=chunks.streams,
+            memory=self.transition.empty_memory(len(observation)),
         )
 
     @torch.no_grad()
@@ -190,6 +211,8 @@ class WorldModel(nn.Module):
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
         sample_outcomes: bool = False,
+        events: Sequence[str] | None = None,
+        guidance: Guidance | None = None,
     ) -> tuple[WorldState, StepOutput]:
         """One transition of every world in the batch; `state` stays as it is.
 
@@ -201,22 +224,36 @@ class WorldModel(nn.Module):
             sample_outcomes: draw reward and end from the heads' probabilities, with each world's own noise. Default:
                 the most likely reward, and an end where its probability is above 0.5. The two are drawn independently,
                 as the heads are trained; expected returns do not depend on that.
+            events: what happens to each world beside the action, such as "the door opens"; "" for nothing. An event
+                moves the action's tokens by what its text says more than "" does. A model with memory then writes its
+                history again as if the event had been known in every round of it, and earlier events in none.
+            guidance: classifier-free guidance on action and latent state, for weights trained with `action_dropout` and
+                `state_dropout`; it costs up to two decoder calls more a denoising step: one where the scales differ,
+                one where `state_scale` is not 1.
 
         Raises:
-            ValueError: a state of another checkpoint, actions that are not one valid one a world, less than one
-                denoising step or a negative temperature.
+            ValueError: a state of another checkpoint, actions that are not one valid one a world, events that are not
+                one text a world, less than one denoising step, a negative temperature, or guidance under "swin".
         """
-        self._check_step(state, actions)
-        sigmas, scale = self._sampler(num_denoising_steps, temperature)
+        self._check_step(state, actions, events)
+        sigmas, scale = self._sigmas_and_scale(num_denoising_steps, temperature)
         clock = Stopwatch()
         with clock("transition"):
-            latent_state, transition = self.transition.step(
-                state.transition, state.observation_tokens, self.encode_actions(actions)
-            )
+            plain, cache = self.encode_actions(actions), state.transition
+            tokens = plain
+            if events is not None and any(events):
+                tokens, cache = self._happen(state, plain, events)
+            latent_state, transition = self.transition.step(cache, state.observation_tokens, tokens)
+            known, memory = self._with_memory(state, latent_state, tokens, plain)
         with clock("decoder"):
-            noise = scale * world_noise(state, (self.card.chunk_frames, *state.latents.shape[2:]))
+            sampler, history = self.sampler, ChunkHistory(state.decoder, state.streams)
+            noise = world_noise(state, (sampler.num_noise_frames, *state.latents.shape[2:]))
             past = state.latents[:, -self.decoder.config.past_frames :]
-            drawn, decoder = sample_chunk(self.decoder, state.decoder, past, latent_state, noise, sigmas)
+            if guidance is None or guidance == Guidance():
+                drawn, chunks = sampler.draw(history, past, known, noise, scale, sigmas)
+            else:
+                conditions = self._conditions(state, cache, known, guidance)
+                drawn, chunks = self._draw_guided(history, past, conditions, scale * noise, sigmas)
         with clock("autoencoder"):
             frames = self.autoencoder.decode(drawn)
             latents = self.autoencoder.encode(frames)
@@ -233,7 +270,9 @@ class WorldModel(nn.Module):
             latents=torch.cat([state.latents, latents], dim=1)[:, -self.kept_frames :],
             observation_tokens=observation_tokens,
             transition=transition,
-            decoder=decoder,
+            decoder=chunks.cache,
+            streams=chunks.streams,
+            memory=memory,
         )
         output = StepOutput(
             frames=frames.clone(),  # the caller may write to them; the state keeps its own
@@ -244,6 +283,53 @@ class WorldModel(nn.Module):
             latencies=clock.seconds,
         )
         return next_state, output
+
+    def _with_memory(
+        self,
+        state: WorldState,
+        latent_state: Float[Tensor, "batch states width"],
+        action_tokens: Float[Tensor, "batch tokens width"],
+        written: Float[Tensor, "batch tokens width"],
+    ) -> tuple[Float[Tensor, "batch all_states width"], MemoryBank | None]:
+        present, history = state.latents[:, -self.card.chunk_frames :], state.transition.rounds
+        return self.transition.with_memory(latent_state, action_tokens, state.memory, present, history, written)
+
+    def _conditions(
+        self, state: WorldState, cache: RoundCache, known: Float[Tensor, "batch all_states width"], guidance: Guidance
+    ) -> list[tuple[float, Float[Tensor, "batch all_states width"]]]:
+        """What the decoder is asked beside the whole latent state, with the weights of its answers."""
+        whole, without_action, without_state = guidance.weights
+        conditions = [(whole, known)]
+        if without_action:
+            unknown = self.encode_actions([""] * state.batch_size) * 0  # as `action_dropout` trains it
+            latent_state, _ = self.transition.step(cache, state.observation_tokens, unknown)
+            conditions.append((without_action, self._with_memory(state, latent_state, unknown, unknown)[0]))
+        if without_state:
+            conditions.append((without_state, torch.zeros_like(known)))
+        return conditions
+
+    def _draw_guided(
+        self,
+        history: ChunkHistory,
+        past: Float[Tensor, "batch past channel h w"],
+        conditions: list[tuple[float, Float[Tensor, "batch all_states width"]]],
+        noise: Float[Tensor, "batch frames channel h w"],
+        sigmas: list[float],
+    ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
+        if not isinstance(self.sampler, AutoregressiveSampler):
+            raise ValueError('guidance must be left out under sampling "swin", got one; load with "autoregressive"')
+        drawn, chunks = sample_guided_chunk(self.decoder, history.cache, past, conditions, noise, sigmas)
+        return drawn, ChunkHistory(chunks)
+
+    def _happen(
+        self, state: WorldState, action_tokens: Float[Tensor, "batch tokens width"], events: Sequence[str]
+    ) -> tuple[Float[Tensor, "batch tokens width"], RoundCache]:
+        """The round's action tokens with the events in them, and the history as if they had been known all along."""
+        shift = self.encode_actions(events) - self.encode_actions([""])
+        cache = state.transition
+        if state.memory is not None:
+            cache = history_with(self.transition, cache, state.memory, self.encoder, shift)
+        return action_tokens + shift, cache
 
     def rollout(
         self,
@@ -321,11 +407,12 @@ class WorldModel(nn.Module):
         if not self._state_layout:
             blank = torch.zeros(1, self.card.chunk_frames, *self.card.frame_size, 3, dtype=torch.uint8)
             self._state_layout = _layout(self.reset(blank, seeds=[0]))
-        for name, found in _layout(state).items():
-            if found != self._state_layout[name]:
+        expected, found = self._state_layout, _layout(state)
+        for name in sorted(expected.keys() | found.keys()):
+            if found.get(name) != expected.get(name):
                 raise ValueError(
-                    f"{name} of the state must be {self._state_layout[name]} a world, got {found}: the state was "
-                    "changed; load it again or reset"
+                    f"{name} of the state must be {expected.get(name)} a world, got {found.get(name)}: the state was "
+                    "changed, or made under another sampling; load it again or reset"
                 )
 
     @torch.no_grad()
@@ -358,15 +445,24 @@ class WorldModel(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
-    def _sampler(self, num_denoising_steps: int | None, temperature: float | None) -> tuple[list[float], float]:
+    def _sigmas_and_scale(
+        self, num_denoising_steps: int | None, temperature: float | None
+    ) -> tuple[list[float], float]:
         """The schedule and the scale of the initial noise, the card's where the caller names none."""
-        steps = self.card.num_denoising_steps if num_denoising_steps is None else num_denoising_steps
+        steps = self._usual_steps if num_denoising_steps is None else num_denoising_steps
         scale = self.card.temperature if temperature is None else temperature
         if not isinstance(steps, int | np.integer):
             raise ValueError(f"num_denoising_steps must be an integer and at least 1, got {steps!r}")
         if not 0 <= scale < math.inf:
             raise ValueError(f"temperature must be at least 0 and finite, got {scale}")
-        return sampling_sigmas(steps, self.shift), scale
+        return self._schedule(int(steps)), float(scale)
+
+    @property
+    def _usual_steps(self) -> int:
+        return self.sampler.num_steps(self.card.num_denoising_steps)
+
+    def _schedule(self, num_denoising_steps: int) -> list[float]:
+        return self.sampler.sigmas(num_denoising_steps)
 
     def _check_frames(self, frames: NDArray[np.uint8] | Tensor) -> UInt8[Tensor, "batch frames height width 3"]:
         least, most = self.card.chunk_frames, self.kept_frames
@@ -384,8 +480,13 @@ class WorldModel(nn.Module):
         copy = torch.from_numpy(np.array(frames, order="C")) if isinstance(frames, np.ndarray) else frames.clone()
         return copy.to(self.device)
 
-    def _check_step(self, state: WorldState, actions: Sequence[Action]) -> None:
+    def _check_step(self, state: WorldState, actions: Sequence[Action], events: Sequence[str] | None = None) -> None:
         self.check_state(state)
+        listed = isinstance(events, Sized) and not isinstance(events, str)
+        if events is not None and not (listed and len(events) == state.batch_size):
+            raise ValueError(f"events must be a list of {state.batch_size} texts, one a world, got {events!r}")
+        for event in events or ():
+            check_text(event)
         if isinstance(actions, str) or not isinstance(actions, Sized) or len(actions) != state.batch_size:
             raise ValueError(f"actions must be a list of {state.batch_size} texts, one a world, got {actions!r}")
         for action in actions:

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from wm_gym.decoder.chunk_attention import ChunkCache
+from wm_gym.transition.memory_bank import MemoryBank
 from wm_gym.transition.round_cache import RoundCache
 
 FORMAT_VERSION = "1"
@@ -50,6 +51,7 @@ class WorldState:
         transition: KV cache of past rounds.
         decoder: KV cache of past chunks.
         streams: what parts carry on beside that, by name, such as the features of a streaming autoencoder.
+        memory: past rounds outside the transition's cache; None where the model recalls none.
     """
 
     weights_hash: str
@@ -61,6 +63,7 @@ class WorldState:
     transition: RoundCache
     decoder: ChunkCache
     streams: Mapping[str, Tensor] = field(default_factory=dict)
+    memory: MemoryBank | None = None
 
     @property
     def batch_size(self) -> int:
@@ -120,12 +123,14 @@ class WorldState:
         """The worlds of all states in one batch.
 
         Raises:
-            ValueError: no state, or states of different checkpoints.
+            ValueError: no state, or states of different checkpoints or samplings.
         """
         hashes = {state.weights_hash for state in states}
         if len(hashes) != 1:
             raise ValueError(f"states must come from one checkpoint, got {len(hashes)} different ones")
         parts = [state.tensors() for state in states]
+        if any(part.keys() != parts[0].keys() for part in parts):
+            raise ValueError("states must be made under one sampling, got different tensors; reset them under one")
         joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         return _unflatten(states[0].weights_hash, joined)
 
@@ -216,10 +221,12 @@ def _unflatten(weights_hash: str, tensors: dict[str, Tensor]) -> WorldState:
         return {key.partition(".")[2]: value for key, value in tensors.items() if key.startswith(f"{name}.")}
 
     own = {key: value for key, value in tensors.items() if "." not in key}
+    memory = part("memory")
     return WorldState(
         weights_hash=weights_hash,
         transition=RoundCache(**part("transition")),
         decoder=ChunkCache(**part("decoder")),
         streams=part("streams"),
+        memory=MemoryBank(**memory) if memory else None,
         **own,
     )

@@ -25,7 +25,7 @@ from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel
 from wm_gym.training.loop import LoopConfig
 from wm_gym.training.world_model_stage import WorldModelStageConfig
 
-ITERATIONS_A_LIFE = 25
+ITERATIONS_A_LIFE = 16
 
 
 def child(work: Callable[[], object]) -> int:
@@ -52,7 +52,7 @@ def finish(work: Callable[[], object]) -> float:
 
 
 def commands(folder: Path, kills: int) -> tuple[TrainAutoencoder, TrainWorldModel]:
-    """The stages, with a checkpoint every third iteration."""
+    """The stages, with a checkpoint every second iteration."""
     data = (tiny_dataset(folder / "data").folder,)
     autoencoder = TrainAutoencoder(
         data=data,
@@ -61,7 +61,7 @@ def commands(folder: Path, kills: int) -> tuple[TrainAutoencoder, TrainWorldMode
         stage=AutoencoderStageConfig(batch_size=4),
         loop=LoopConfig(num_iterations=3, warmup_iterations=1),
     )
-    loop = LoopConfig(num_iterations=ITERATIONS_A_LIFE * (kills + 1), warmup_iterations=5, checkpoint_every=3)
+    loop = LoopConfig(num_iterations=ITERATIONS_A_LIFE * (kills + 1), warmup_iterations=5, checkpoint_every=2)
     return autoencoder, TrainWorldModel(
         data=data,
         autoencoder=folder / "autoencoder",

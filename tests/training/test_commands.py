@@ -1,7 +1,12 @@
 """The training commands, from a dataset to a checkpoint that steps."""
 
+import gc
 import json
+import os
+import signal
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +17,9 @@ from wm_gym.checkpoint_manifest import CheckpointError
 from wm_gym.data.manifest import DatasetError
 from wm_gym.training.__main__ import main
 from wm_gym.training.autoencoder_stage import AutoencoderStageConfig
-from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel, read_autoencoder
+from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel, locate_autoencoder, read_autoencoder
 from wm_gym.training.loop import LoopConfig, TrainingError
-from wm_gym.training.world_model_stage import WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
 from wm_gym.world_model import WorldModel
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -57,6 +62,26 @@ def autoencoder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_trained_autoencoder_is_read_back(autoencoder: Path) -> None:
     network = read_autoencoder(autoencoder)
     assert (network.latent_channels, network.patch_size) == (4, 8)
+
+
+def test_an_autoencoder_is_found_by_its_shipped_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = locate_autoencoder(Path("minigrid"))
+    assert (home / "autoencoder" / WEIGHTS).is_file()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "minigrid").mkdir()
+    assert locate_autoencoder(Path("minigrid")) == Path("minigrid")  # a folder of that name comes first
+
+
+def test_a_world_model_is_trained_around_a_shipped_autoencoder(data: Path, tmp_path: Path) -> None:
+    train_world_model(data, Path("minigrid"), tmp_path).run(progress=False)
+    shipped = locate_autoencoder(Path("minigrid")) / "autoencoder" / WEIGHTS
+    trained, own = (read_autoencoder(folder).state_dict() for folder in (tmp_path, shipped.parents[1]))
+    assert all(torch.equal(trained[name], own[name]) for name in own)
+
+
+def test_a_missing_autoencoder_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"or one of \[.*'minigrid'.*\], got .*nowhere"):
+        train_world_model(data, tmp_path / "nowhere", tmp_path / "out").run(progress=False)
 
 
 def test_trained_world_model_steps(data: Path, autoencoder: Path, tmp_path: Path) -> None:
@@ -141,7 +166,7 @@ def test_damaged_autoencoder_is_refused(data: Path, tmp_path: Path, damage: obje
     assert callable(damage)
     damage(tmp_path / "autoencoder")
     with pytest.raises(
-        CheckpointError, match=f"(?s)must be a folder that .* wrote, got {tmp_path} .*; train one first"
+        CheckpointError, match=f"(?s)must be a folder that .* wrote, or one of .*, got {tmp_path} .*; train one first"
     ):
         read_autoencoder(tmp_path)
 
@@ -190,3 +215,24 @@ def test_same_command_gives_the_same_autoencoder(data: Path, tmp_path: Path) -> 
         train_autoencoder(data, tmp_path / str(number)).run(progress=False)
     files = [(tmp_path / str(number) / "autoencoder" / WEIGHTS).read_bytes() for number in range(2)]
     assert files[0] == files[1]
+
+
+def test_a_signal_ends_the_training_and_its_prefetch(
+    data: Path, autoencoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = WorldModelStage.loss
+
+    def interrupted(self: WorldModelStage, iteration: int, generator: torch.Generator) -> Any:
+        if iteration == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss(self, iteration, generator)
+
+    monkeypatch.setattr(WorldModelStage, "loss", interrupted)
+    command = train_world_model(data, autoencoder, tmp_path, num_iterations=1000)
+    result = command.run(progress=False)
+    assert (result.iteration, result.interrupted) == (3, True)
+    gc.collect()
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)

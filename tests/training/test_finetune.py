@@ -104,6 +104,15 @@ def read_rewards(folder: Path) -> tuple[float, ...]:
     return tuple(WorldModel.from_pretrained(folder).heads.config["reward_values"])
 
 
+def test_a_model_without_memory_is_given_one(slide: Path, tmp_path: Path) -> None:
+    tune(slide, replay_of(slide), tmp_path, memory_rounds=2)
+    model = WorldModel.from_pretrained(tmp_path)
+    assert model.transition.memory is not None and model.transition.memory.rounds == 2
+    assert any(name.startswith("reader.") for name in weights(tmp_path, "transition"))
+    with pytest.raises(ValueError, match="model must have no memory yet, got one of 2 rounds"):
+        tune(tmp_path, replay_of(slide), tmp_path / "again", memory_rounds=2)
+
+
 def test_the_package_brings_it() -> None:
     assert wm_gym.finetune is finetune
 

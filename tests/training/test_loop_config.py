@@ -39,6 +39,9 @@ def test_learning_rate_without_warmup_starts_at_the_top() -> None:
         {"final_learning_rate_fraction": 1.5},
         {"betas": (0.9, 1.0)},
         {"ema_decay": 1.0},
+        {"divergence_threshold": 1.0},
+        {"divergence_threshold": float("nan")},
+        {"divergence_patience": 0},
     ],
 )
 def test_config_refuses_values_out_of_range(values: dict[str, Any]) -> None:
@@ -60,3 +63,9 @@ def test_changed_values_let_the_logging_and_the_length_change() -> None:
 def test_changed_values_name_what_would_make_another_training() -> None:
     changes = changed_values(_recorded(), _recorded(seed=1, weight=2.0))
     assert changes == ["seed 0 -> 1", "weight 1.0 -> 2.0"]
+
+
+def test_changed_values_are_let_through_where_that_is_wanted() -> None:
+    now = _recorded(seed=1, weight=2.0)
+    now["loop"]["allow_changes"] = True
+    assert changed_values(_recorded(), now) == ["weight 1.0 -> 2.0"]

@@ -59,7 +59,7 @@ def test_gradient_reaches_what_reads_numbers(stage: WorldModelStage) -> None:
 
 def test_numeric_actions_have_tokens_of_their_own(stage: WorldModelStage) -> None:
     batch = stage.sampler.sample(0)
-    tokens = stage._action_tokens(batch)
+    tokens = stage._action_tokens(batch.actions, batch.controls)
     numeric = torch.from_numpy(batch.controls).isfinite().any(dim=-1)
     assert numeric.any() and not numeric.all()
     no_text = stage.model.action_encoder.no_text
@@ -73,8 +73,9 @@ def test_two_past_frames_are_those_before_the_round(stage: WorldModelStage) -> N
 
 
 def test_dreaming_goes_on_from_the_lead(stage: WorldModelStage) -> None:
-    latents = stage.model.autoencoder.encode(torch.from_numpy(stage.sampler.sample(0).observations))
-    actions = stage._action_tokens(stage.sampler.sample(0)).detach()
+    batch = stage.sampler.sample(0)
+    latents = stage.model.autoencoder.encode(torch.from_numpy(batch.observations))
+    actions = stage._action_tokens(batch.actions, batch.controls).detach()
     dreamt = stage._dream(latents[:, :2], actions, torch.Generator().manual_seed(0))
     assert dreamt.shape == latents[:, :-1].shape
     assert torch.equal(dreamt[:, :2], latents[:, :2])

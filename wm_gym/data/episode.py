@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
+from wm_gym.data.npz_bytes import read_npz
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Episode:
@@ -129,18 +131,18 @@ class Episode:
             ValueError: when `data` is not a whole episode.
         """
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as rows:
-                facts = _from_json_array(rows["facts"])
-                return cls(
-                    observations=rows["observations"],
-                    actions=tuple(_from_json_array(rows["actions"])),
-                    rewards=rows["rewards"],
-                    terminated=rows["terminated"],
-                    truncated=rows["truncated"],
-                    controls=rows["controls"] if "controls" in rows else None,
-                    seed=facts["seed"],
-                    info=facts["info"],
-                )
+            rows = read_npz(data)
+            facts = _from_json_array(rows["facts"])
+            return cls(
+                observations=rows["observations"],
+                actions=tuple(_from_json_array(rows["actions"])),
+                rewards=rows["rewards"],
+                terminated=rows["terminated"],
+                truncated=rows["truncated"],
+                controls=rows.get("controls"),
+                seed=facts["seed"],
+                info=facts["info"],
+            )
         except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, EOFError, OSError) as error:
             raise ValueError(f"data must be an episode, got {len(data)} bytes that do not read ({error})") from error
 

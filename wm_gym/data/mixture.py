@@ -1,7 +1,7 @@
 """A mixture of worlds: every batch holds the same number of segments of each."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.manifest import DatasetError
+from wm_gym.data.prefetch import Prefetch
 from wm_gym.data.segments import SegmentBatch, SegmentSampler
 
 
@@ -74,7 +75,8 @@ class Mixture:
 class MixtureSampler:
     """Draws batches with the same number of segments of every world, world after world.
 
-    What `sample(iteration)` returns depends on the seed and the iteration alone.
+    What `sample(iteration)` returns depends on the seed and the iteration alone. The batches of the next iterations are
+    drawn meanwhile, by a background thread.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class MixtureSampler:
         still_fraction: float = 0.0,
         cache_bytes: int = 9 * 10**9,
         shard: tuple[int, int] = (0, 1),
+        num_ahead: int = 2,
     ) -> None:
         """See `SegmentSampler`.
 
@@ -100,12 +103,15 @@ class MixtureSampler:
             event_fraction: share of segments drawn by their event.
             num_lead: observations before a segment's first.
             still_fraction: share of segments that begin at a still picture.
-            cache_bytes: RAM for decoded episodes, of all worlds together.
+            cache_bytes: most RAM for decoded episodes, of all worlds together.
             shard: (i, n) gives the i-th of n equal parts of every batch.
+            num_ahead: batches drawn in advance; 0 draws each when it is asked for, without a thread.
 
         Raises:
             ValueError: when a number is out of range.
         """
+        if num_ahead < 0:
+            raise ValueError(f"num_ahead must be at least 0, got {num_ahead}")
         num_worlds = len(mixture.datasets)
         if batch_size < 1 or batch_size % num_worlds:
             raise ValueError(f"batch_size must be a multiple of the {num_worlds} worlds, got {batch_size}")
@@ -134,6 +140,7 @@ class MixtureSampler:
         self.rows = np.concatenate([world * share + each.rows for world, each in enumerate(self.samplers)])
         rows = {text: row for row, text in enumerate(mixture.action_texts)}
         self._rows = [np.array([rows[text] for text in dataset.action_texts]) for dataset in mixture.datasets]
+        self._take: Callable[[int], SegmentBatch] = Prefetch(self._draw, num_ahead) if num_ahead else self._draw
 
     def sample(self, iteration: int) -> SegmentBatch:
         """Returns the batch of one iteration, or the shard of it: the rows `rows` of the whole batch.
@@ -142,6 +149,9 @@ class MixtureSampler:
             ValueError: when `iteration` is negative.
             DatasetError: when an episode's file is missing or corrupt.
         """
+        return self._take(iteration)
+
+    def _draw(self, iteration: int) -> SegmentBatch:
         batches = [sampler.sample(iteration) for sampler in self.samplers]
         actions = [rows[batch.actions] for rows, batch in zip(self._rows, batches, strict=True)]
         widest = self.mixture.max_controls

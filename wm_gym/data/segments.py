@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
+from wm_gym.data.cache_limit import CacheLimit
 from wm_gym.data.dataset import Dataset
 
 
@@ -81,7 +82,8 @@ class SegmentSampler:
             num_lead: observations before the segment's first, at least 0.
             still_fraction: the chance, in [0, 1], that a segment begins at a still picture: its first observation is
                 repeated in place of those before it.
-            cache_bytes: RAM for decoded episodes; beyond it the least recently used one is dropped.
+            cache_bytes: most RAM for decoded episodes, less where the machine is short of it (see `CacheLimit`); beyond
+                it the least recently used one is dropped.
             shard: (i, n) gives the i-th of n equal parts of every batch, and reads the episodes of that part alone.
 
         Raises:
@@ -113,6 +115,7 @@ class SegmentSampler:
         self.rows = np.arange(shard[0] * num_rows, (shard[0] + 1) * num_rows)  # of the whole batch
         self._cache: OrderedDict[int, _DecodedEpisode] = OrderedDict()
         self._cached_bytes = 0
+        self._limit = CacheLimit(cache_bytes)
         self._action_ids = {text: index for index, text in enumerate(dataset.action_texts)}
         num_starts = [max(entry.num_steps - num_rounds, 0) + 1 for entry in dataset.entries]
         self._first_starts = np.cumsum([0, *num_starts])  # (episodes + 1,)
@@ -205,6 +208,7 @@ class SegmentSampler:
         )
         self._cache[index] = decoded
         self._cached_bytes += decoded.num_bytes
-        while self._cached_bytes > self.cache_bytes and len(self._cache) > 1:
+        limit = self._limit(self._cached_bytes)
+        while self._cached_bytes > limit and len(self._cache) > 1:
             self._cached_bytes -= self._cache.popitem(last=False)[1].num_bytes
         return decoded

@@ -42,6 +42,7 @@ class ChunkContext:
 
     Attributes:
         num_chunks: chunks in the sequence.
+        lengths: tokens of each chunk; empty where they share the sequence equally.
         mask: who sees whom, broadcast over heads; None when everybody sees everybody.
         rotary: cosines and sines for past and present tokens, or None to use the model's own.
         cache: past keys and values, or None in a full pass.
@@ -49,6 +50,7 @@ class ChunkContext:
     """
 
     num_chunks: int
+    lengths: tuple[int, ...] = ()
     mask: Bool[Tensor, "batch 1 queries keys"] | None = None
     rotary: Rotary | None = None
     cache: ChunkCache | None = None
@@ -123,14 +125,34 @@ class ChunkCrossAttention:
         rotary_emb: None = None,
     ) -> Float[Tensor, "batch tokens width"]:
         """Attend chunk by chunk."""
-        chunks = self.context.num_chunks
         query = attn.norm_q(attn.to_q(hidden_states))
         key = attn.norm_k(attn.to_k(encoder_hidden_states))
         value = attn.to_v(encoder_hidden_states)
-        split = [x.unflatten(1, (chunks, -1)).flatten(0, 1).unflatten(2, (attn.heads, -1)) for x in (query, key, value)]
-        out = scaled_dot_product_attention(*(x.transpose(1, 2) for x in split))
-        joined = out.transpose(1, 2).flatten(2).unflatten(0, (-1, chunks)).flatten(1, 2)
+        joined = self._read(query, key, value, attn.heads)
         return attn.to_out[1](attn.to_out[0](joined))
+
+    def _read(
+        self,
+        query: Float[Tensor, "batch tokens width"],
+        key: Float[Tensor, "batch states width"],
+        value: Float[Tensor, "batch states width"],
+        heads: int,
+    ) -> Float[Tensor, "batch tokens width"]:
+        chunks, lengths = self.context.num_chunks, list(self.context.lengths)
+        if lengths:
+            shares = zip(query.split(lengths, dim=1), key.chunk(chunks, dim=1), value.chunk(chunks, dim=1), strict=True)
+            return torch.cat([_attend(*(x.unflatten(2, (heads, -1)) for x in share)) for share in shares], dim=1)
+        split = [x.unflatten(1, (chunks, -1)).flatten(0, 1).unflatten(2, (heads, -1)) for x in (query, key, value)]
+        return _attend(*split).unflatten(0, (-1, chunks)).flatten(1, 2)
+
+
+def _attend(
+    query: Float[Tensor, "batch tokens heads head_dim"],
+    key: Float[Tensor, "batch states heads head_dim"],
+    value: Float[Tensor, "batch states heads head_dim"],
+) -> Float[Tensor, "batch tokens width"]:
+    out = scaled_dot_product_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
+    return out.transpose(1, 2).flatten(2)
 
 
 def append_chunk(cache: ChunkCache, written: list[tuple[Tensor, Tensor]], chunk_tokens: int) -> ChunkCache:

@@ -4,7 +4,8 @@ The latent state enters through Wan's cross-attention, the last clean latents on
 input), older chunks by attention.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
@@ -17,9 +18,11 @@ from wm_gym.decoder.chunk_attention import (
     ChunkContext,
     ChunkCrossAttention,
     ChunkSelfAttention,
+    Rotary,
     append_chunk,
     chunk_causal_mask,
 )
+from wm_gym.decoder.swin_config import SwinConfig
 
 InputChannels = Literal["noisy", "last", "position"]
 PredictionTarget = Literal["residual", "clean", "velocity"]
@@ -41,6 +44,7 @@ class VideoDecoderConfig:
         prediction_target: what the network's output means: clean latents minus the last frame ("residual"), clean
             latents, or the velocity noise - clean (Wan's official weights).
         shift: shift of the noise levels, in training and sampling.
+        swin: the window that it was trained to be sampled in; None for chunk after chunk on a clean past.
     """
 
     latent_channels: int = 16
@@ -51,6 +55,22 @@ class VideoDecoderConfig:
     input_channels: tuple[InputChannels, ...] = ("noisy", "last", "position")
     prediction_target: PredictionTarget = "residual"
     shift: float = 3.0
+    swin: SwinConfig | None = None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "VideoDecoderConfig":
+        """The config that `as_json` wrote.
+
+        Raises:
+            TypeError: unknown names.
+            ValueError: values out of their range.
+        """
+        swin = values.get("swin")
+        return cls(**{**values, "swin": None if swin is None else SwinConfig(**swin)})
+
+    def as_json(self) -> dict[str, Any]:
+        """Its values by name; without a window as it was before there were any, so that its hash stays the same."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @property
     def num_input_channels(self) -> int:
@@ -86,9 +106,14 @@ class VideoDecoder(nn.Module):
     @property
     def chunk_tokens(self) -> int:
         """Tokens of one chunk."""
-        frames, rows, columns = self.transformer.config.patch_size
+        return self.config.chunk_frames // int(self.transformer.config.patch_size[0]) * self.frame_tokens
+
+    @property
+    def frame_tokens(self) -> int:
+        """Tokens of one latent frame, or of as many as a patch is long."""
+        _, rows, columns = self.transformer.config.patch_size
         height, width = self.config.latent_size
-        return int((self.config.chunk_frames // frames) * (height // rows) * (width // columns))
+        return int((height // rows) * (width // columns))
 
     def forward(
         self,
@@ -107,7 +132,7 @@ class VideoDecoder(nn.Module):
         """
         batch, chunks = sigmas.shape
         if self.config.window_chunks == 1:  # without a past, chunks are batch items
-            folded = self._run(
+            folded = self.run(
                 ChunkContext(num_chunks=1),
                 noisy.flatten(0, 1),
                 past.flatten(0, 1)[:, None],
@@ -116,7 +141,7 @@ class VideoDecoder(nn.Module):
             )
             return folded.unflatten(0, (batch, chunks))
         mask = chunk_causal_mask(chunks, self.chunk_tokens, self.config.window_chunks, noisy.device)
-        output = self._run(
+        output = self.run(
             ChunkContext(num_chunks=chunks, mask=mask),
             noisy.flatten(1, 2),
             past,
@@ -148,9 +173,9 @@ class VideoDecoder(nn.Module):
             present = torch.ones(len(noisy), self.chunk_tokens, dtype=torch.bool, device=noisy.device)
             seen = torch.cat([cache.filled(self.chunk_tokens), present], dim=1)
             context = ChunkContext(
-                num_chunks=1, mask=seen[:, None, None], rotary=self._window_rotary(noisy), cache=cache
+                num_chunks=1, mask=seen[:, None, None], rotary=self.rotary(noisy, self._window_frames), cache=cache
             )
-        output = self._run(context, noisy, past[:, None], sigma, latent_state)
+        output = self.run(context, noisy, past[:, None], sigma, latent_state)
         return output, append_chunk(cache, context.written, self.chunk_tokens)
 
     def clean(
@@ -169,7 +194,7 @@ class VideoDecoder(nn.Module):
             case "velocity":
                 return noisy - sigma[..., None, None, None, None] * output
 
-    def _run(
+    def run(
         self,
         context: ChunkContext,
         noisy: Float[Tensor, "n frames channel h w"],
@@ -177,12 +202,21 @@ class VideoDecoder(nn.Module):
         sigmas: Float[Tensor, "n *tokens"],
         latent_state: Float[Tensor, "n states width"],
     ) -> Float[Tensor, "n frames channel h w"]:
+        """The network's output for a sequence of frames under an attention context, which keeps the keys and values.
+
+        Args:
+            context: who sees whom.
+            noisy: the frames, each at its noise level.
+            past: what is stacked on channels of an equal share of the frames each.
+            sigmas: one noise level for all frames, or one a token.
+            latent_state: what the chunks of the context read, chunk after chunk.
+        """
         for processor in self._processors:
             processor.context = context
         grid = self.get_buffer("_grid")
         inputs = {
             "noisy": noisy,
-            "last": past.flatten(2, 3).repeat_interleave(self.config.chunk_frames, dim=1),
+            "last": past.flatten(2, 3).repeat_interleave(noisy.shape[1] // past.shape[1], dim=1),
             "position": grid.expand(*noisy.shape[:2], -1, -1, -1),
         }
         stacked = torch.cat([inputs[name] for name in self.config.input_channels], dim=2).transpose(1, 2)
@@ -191,8 +225,12 @@ class VideoDecoder(nn.Module):
             processor.context = ChunkContext(num_chunks=1)  # would keep the cache and the graph of this pass alive
         return output.transpose(1, 2)
 
-    def _window_rotary(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
-        frames = self.config.window_chunks * self.config.chunk_frames
-        shape = (1, 1, frames, *self.config.latent_size)
-        cos, sin = self.transformer.rope(torch.empty(shape, device=noisy.device, dtype=noisy.dtype))
+    @property
+    def _window_frames(self) -> int:
+        return self.config.window_chunks * self.config.chunk_frames
+
+    def rotary(self, like: Tensor, num_frames: int) -> Rotary:
+        """Cosines and sines for the tokens of `num_frames` frames, on the device of `like`."""
+        shape = (1, 1, num_frames, *self.config.latent_size)
+        cos, sin = self.transformer.rope(torch.empty(shape, device=like.device, dtype=like.dtype))
         return cos, sin

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wm_gym.actions import Action
+from wm_gym.decoder.guidance import Guidance
+from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.pan.config import PanConfig
 from wm_gym.pan.guided_sampling import sample_guided_chunk, write_chunk
 from wm_gym.pan.pan_parts import PanParts
@@ -136,6 +138,8 @@ class PanWorldModel(WorldModel):
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
         sample_outcomes: bool = False,
+        events: Sequence[str] | None = None,
+        guidance: Guidance | None = None,
     ) -> tuple[WorldState, StepOutput]:
         """One transition of every world in the batch; `state` stays as it is.
 
@@ -145,15 +149,21 @@ class PanWorldModel(WorldModel):
             num_denoising_steps: decoder calls; default is the card's.
             temperature: scale of the initial noise; default is the card's.
             sample_outcomes: nothing to sample here: no heads.
+            events: what happens to each world beside the action, in words that follow it; "" for nothing.
+            guidance: in place of the config's scale; text and latent state have one together, `action_scale`.
 
         Raises:
-            ValueError: a state of another model, actions that are not one text a world, less than one denoising step
-                or a negative temperature.
+            ValueError: a state of another model, actions or events that are not one text a world, less than one
+                denoising step, a negative temperature, or a `state_scale` of its own.
         """
-        self._check_step(state, actions)
-        sigmas, scale = self._sampler(num_denoising_steps, temperature)
+        self._check_step(state, actions, events)
+        guidance = guidance or Guidance(action_scale=self._parts.config.guidance_scale)
+        if guidance.state_scale != 1:
+            raise ValueError(f"state_scale must be 1 here, got {guidance.state_scale}; action_scale scales both")
+        sigmas, scale = self._sigmas_and_scale(num_denoising_steps, temperature)
         parts, clock = self._parts, Stopwatch()
-        texts = [str(action) for action in actions]
+        told = zip(actions, events or [""] * len(actions), strict=True)
+        texts = [". ".join(filter(None, (str(action), event))) for action, event in told]
         with clock("transition"), parts.placement.running(parts.transition):
             latent_state, dialogue = self._predict(state, texts)
         conditions = Conditions(self._read([parts.config.text_prefix + text for text in texts]), latent_state)
@@ -161,7 +171,7 @@ class PanWorldModel(WorldModel):
         with clock("decoder"), parts.placement.running(parts.decoder):
             noise = scale * self._noise(state, _PICTURE)
             drawn = sample_guided_chunk(
-                parts.decoder, state.decoder, conditions, nothing, noise, sigmas, parts.config.guidance_scale
+                parts.decoder, state.decoder, conditions, nothing, noise, sigmas, guidance.action_scale
             )
         with clock("autoencoder"), parts.placement.running(parts.autoencoder):
             frames, decoded = parts.autoencoder.decode(_stream(state, "decode"), drawn)
@@ -197,6 +207,13 @@ class PanWorldModel(WorldModel):
             torch.stack([ids for ids, _ in read]).to(self.device),
             torch.stack([real for _, real in read]).to(self.device),
         )
+
+    @property
+    def _usual_steps(self) -> int:
+        return self.card.num_denoising_steps
+
+    def _schedule(self, num_denoising_steps: int) -> list[float]:
+        return sampling_sigmas(num_denoising_steps, self.shift)
 
     def _read(self, texts: Sequence[str]) -> Float[Tensor, "texts words width"]:
         """What the decoder reads of texts; each is encoded alone and then remembered."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,13 +11,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
-from wm_gym.checkpoint import WEIGHTS
+from wm_gym.checkpoint import SHIPPED, WEIGHTS, shipped_names
 from wm_gym.checkpoint_manifest import CheckpointError
 from wm_gym.data.mixture import Mixture, MixtureSampler, open_mixture
 from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStageConfig
 from wm_gym.training.loop import LoopConfig, TrainResult, train
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
 from wm_gym.training.processes import Processes, joined
+from wm_gym.training.rollout_pictures import RolloutPicturesConfig, rollout_pictures
 from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
 
 
@@ -72,11 +73,12 @@ class TrainWorldModel:
 
     Attributes:
         data: dataset folders that `wm-gym record` wrote, one a world.
-        autoencoder: a folder that `wm-gym train autoencoder` wrote.
+        autoencoder: a folder that `wm-gym train autoencoder` wrote, or a checkpoint's folder or shipped name.
         output: folder for the checkpoint, training checkpoints and TensorBoard logs; resumes when it holds some.
         size: sizes of the networks.
         stage: what the loss depends on.
         loop: how to train.
+        rollouts: rollouts beside the truth, shown with the curves.
         device: where to train, as torch names it.
     """
 
@@ -88,6 +90,7 @@ class TrainWorldModel:
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(num_iterations=8500, learning_rate=1e-3, warmup_iterations=300)
     )
+    rollouts: RolloutPicturesConfig = field(default_factory=RolloutPicturesConfig)
     device: str = "cpu"
 
     def run(self, progress: bool = True) -> TrainResult:
@@ -96,11 +99,9 @@ class TrainWorldModel:
             return self._train(processes, progress)
 
     def _train(self, processes: Processes, progress: bool) -> TrainResult:
-        mixture = open_mixture(self.data)
-        model = untrained_world_model(mixture, read_autoencoder(self.autoencoder), self.size).to(
-            processes.device(self.device)
-        )
-        origin = hashlib.sha256((self.autoencoder / "autoencoder" / WEIGHTS).read_bytes()).hexdigest()
+        mixture, home = open_mixture(self.data), locate_autoencoder(self.autoencoder)
+        model = untrained_world_model(mixture, read_autoencoder(home), self.size).to(processes.device(self.device))
+        origin = hashlib.sha256((home / "autoencoder" / WEIGHTS).read_bytes()).hexdigest()
         sampler = MixtureSampler(
             mixture,
             num_rounds=self.stage.num_rounds,
@@ -112,14 +113,33 @@ class TrainWorldModel:
             shard=(processes.rank, processes.count),
         )
         stage = WorldModelStage(model, sampler, self.stage, processes)
-        described = {**stage.describe(), "size": asdict(self.size), "data": mixture.fingerprint, "autoencoder": origin}
-        return train(stage, self.loop, self.output, stage_config=described, progress=progress, processes=processes)
+        described = {
+            **stage.describe(),
+            "size": self.size.describe(),
+            "data": mixture.fingerprint,
+            "autoencoder": origin,
+        }
+        return train(
+            stage,
+            self.loop,
+            self.output,
+            stage_config=described,
+            progress=progress,
+            processes=processes,
+            pictures=rollout_pictures(self.rollouts, model, mixture),
+        )
 
 
 def whole_share(batch_size: int, mixture: Mixture) -> int:
     """The batch size, rounded up to a multiple of the number of worlds."""
     num_worlds = len(mixture.worlds)
     return -(-batch_size // num_worlds) * num_worlds
+
+
+def locate_autoencoder(name_or_folder: Path) -> Path:
+    """The folder of an autoencoder: the path itself, or a shipped checkpoint's where there is none of that name."""
+    shipped = SHIPPED / name_or_folder
+    return shipped if not name_or_folder.exists() and (shipped / "autoencoder").is_dir() else name_or_folder
 
 
 def read_autoencoder(folder: Path) -> PatchAutoencoder:
@@ -137,7 +157,7 @@ def read_autoencoder(folder: Path) -> PatchAutoencoder:
         autoencoder.load_state_dict(load_file(home / WEIGHTS))
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(
-            f"autoencoder must be a folder that 'wm-gym train autoencoder' wrote, got {folder} ({error}); "
-            "train one first"
+            f"autoencoder must be a folder that 'wm-gym train autoencoder' wrote, or one of {shipped_names()}, got "
+            f"{folder} ({error}); train one first"
         ) from error
     return autoencoder

@@ -60,11 +60,11 @@ class TrainingPlan:
 
 
 def plan_training(name: str, stage: Stage, sampler: MixtureSampler, config: LoopConfig) -> TrainingPlan:
-    """Do two iterations and say what the whole training would take; the stage's weights change."""
+    """Do three iterations and say what the whole training would take; the stage's weights change."""
     saved = _SavedTensors(stage.module)
     with saved_tensors_hooks(saved.pack, lambda tensor: tensor):
         time_iterations(stage, config, 1)
-    seconds = time_iterations(stage, config, 1)[0]
+    seconds = time_iterations(stage, config, 2)[-1]  # whose batch was drawn ahead, as in a training
     parameters = list(stage.module.parameters())
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     frozen = [parameter for parameter in parameters if not parameter.requires_grad]

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from wm_gym.training.shards import is_sharded
+
 
 def trained_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters that require a gradient, by name; a tied parameter appears once."""
@@ -40,12 +42,16 @@ class ExponentialMovingAverage:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Let the module hold the averages inside the block, and its own parameters, bit for bit, after it."""
-        own = {name: parameter.data for name, parameter in self._parameters.items()}
-        for name, parameter in self._parameters.items():
+        """Let the module hold the averages inside the block, and its own parameters, bit for bit, after it.
+
+        Sharded parameters stay (see `sharding.gathered`).
+        """
+        parameters = {name: each for name, each in self._parameters.items() if not is_sharded(each)}
+        own = {name: parameter.data for name, parameter in parameters.items()}
+        for name, parameter in parameters.items():
             parameter.data = self.tensors[name]
         try:
             yield
         finally:
-            for name, parameter in self._parameters.items():
+            for name, parameter in parameters.items():
                 parameter.data = own[name]

@@ -28,7 +28,10 @@ from wm_gym.training.finetune_data import FinetuneData
 from wm_gym.training.finetune_worlds import with_worlds
 from wm_gym.training.loop import LoopConfig, Stage, TrainResult, train
 from wm_gym.training.lora import LowRankStage, add_low_rank
+from wm_gym.training.pictures import Pictures
+from wm_gym.training.presets import with_memory
 from wm_gym.training.processes import ALONE, Processes, joined
+from wm_gym.training.rollout_pictures import RolloutPicturesConfig, rollout_pictures
 from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
 from wm_gym.world_model import WorldModel
 
@@ -58,12 +61,14 @@ class Finetune:
         replay: dataset folders of worlds that the checkpoint knows, trained on too, so that they are not forgotten.
         lora_rank: train low-rank updates of this rank in transition and decoder, then add them to the weights; 0 trains
             every weight.
+        memory_rounds: rounds that a model without memory learns to recall; 0 leaves it as it is.
         autoencoder: fine-tune the autoencoder before the rest, for worlds that it cannot show.
         dry_run: say what it would take and stop; nothing is written.
         stage: what the world model's loss depends on.
         loop: how to train the world model.
         autoencoder_stage: what the autoencoder's loss depends on.
         autoencoder_loop: how to train the autoencoder.
+        rollouts: rollouts beside the truth, shown with the world model's curves.
         device: where to train, as torch names it.
     """
 
@@ -72,12 +77,14 @@ class Finetune:
     output: Path
     replay: tuple[Path, ...] = ()
     lora_rank: int = 0
+    memory_rounds: int = 0
     autoencoder: bool = False
     dry_run: bool = False
     stage: WorldModelStageConfig = field(default_factory=WorldModelStageConfig)
     loop: LoopConfig = field(default_factory=finetune_loop)
     autoencoder_stage: AutoencoderStageConfig = field(default_factory=AutoencoderStageConfig)
     autoencoder_loop: LoopConfig = field(default_factory=finetune_autoencoder_loop)
+    rollouts: RolloutPicturesConfig = field(default_factory=RolloutPicturesConfig)
     device: str = "cpu"
 
     def run(self, progress: bool = True) -> TrainResult:
@@ -102,6 +109,8 @@ class Finetune:
     def _check(self) -> None:
         if self.lora_rank < 0:
             raise ValueError(f"lora_rank must be at least 0, got {self.lora_rank}; 0 trains every weight")
+        if self.lora_rank and self.loop.shard:
+            raise ValueError(f"lora_rank must be 0 with loop.shard, got {self.lora_rank}; low-rank training needs none")
         source, output = locate(self.checkpoint).resolve(), self.output.resolve()
         if output == source or ((output / MANIFEST).exists() and not (output / "training").exists()):
             raise ValueError(
@@ -120,6 +129,8 @@ class _Tuning:
         self._origin = parts.card.weights_hash
         self._data = FinetuneData.open(parts.card, config.data, config.replay)
         self._parts = with_worlds(parts, self._data.new)
+        if config.memory_rounds:
+            self._parts = with_memory(self._parts, config.memory_rounds)
         if unseen := self._data.unseen(parts.card):
             _logger().info(
                 "no recording of %s is trained on, so that it may be forgotten; name one with --replay",
@@ -147,13 +158,28 @@ class _Tuning:
             "checkpoint": self._origin,
             "lora_rank": config.lora_rank,
             "autoencoder": self._autoencoder_hash() if config.autoencoder else "",
-        }
-        return self._run(stage, config.loop, config.output, described, progress)
+        } | ({"memory_rounds": config.memory_rounds} if config.memory_rounds else {})
+        pictures = rollout_pictures(config.rollouts, stage.model, self._data.mixture)
+        return self._run(stage, config.loop, config.output, described, progress, pictures)
 
     def _run(
-        self, stage: Stage, loop: LoopConfig, output: Path, described: dict[str, object], progress: bool
+        self,
+        stage: Stage,
+        loop: LoopConfig,
+        output: Path,
+        described: dict[str, object],
+        progress: bool,
+        pictures: Pictures | None = None,
     ) -> TrainResult:
-        return train(stage, loop, output, stage_config=described, progress=progress, processes=self._processes)
+        return train(
+            stage,
+            loop,
+            output,
+            stage_config=described,
+            progress=progress,
+            processes=self._processes,
+            pictures=pictures,
+        )
 
     def plan(self) -> list[TrainingPlan]:
         """What each training would take."""
@@ -223,11 +249,13 @@ def finetune(
     output: str | os.PathLike[str],
     replay: Recording | Sequence[Recording] = (),
     lora_rank: int = 0,
+    memory_rounds: int = 0,
     autoencoder: bool = False,
     stage: WorldModelStageConfig | None = None,
     loop: LoopConfig | None = None,
     autoencoder_stage: AutoencoderStageConfig | None = None,
     autoencoder_loop: LoopConfig | None = None,
+    rollouts: RolloutPicturesConfig | None = None,
     device: str = "cpu",
     progress: bool = True,
 ) -> TrainResult:
@@ -241,11 +269,13 @@ def finetune(
         output: folder of the new checkpoint.
         replay: recordings of worlds that the checkpoint knows, against forgetting.
         lora_rank: rank of low-rank updates; 0 trains every weight.
+        memory_rounds: rounds that a model without memory learns to recall; 0 leaves it as it is.
         autoencoder: whether to fine-tune the autoencoder first.
         stage: what the world model's loss depends on.
         loop: how to train the world model; default `finetune_loop()`.
         autoencoder_stage: what the autoencoder's loss depends on.
         autoencoder_loop: how to train the autoencoder; default `finetune_autoencoder_loop()`.
+        rollouts: rollouts beside the truth, shown with the curves; by default none.
         device: where to train.
         progress: whether to show a bar.
 
@@ -264,11 +294,13 @@ def finetune(
         output=Path(output),
         replay=_folders(replay),
         lora_rank=lora_rank,
+        memory_rounds=memory_rounds,
         autoencoder=autoencoder,
         stage=stage or WorldModelStageConfig(),
         loop=loop or finetune_loop(),
         autoencoder_stage=autoencoder_stage or AutoencoderStageConfig(),
         autoencoder_loop=autoencoder_loop or finetune_autoencoder_loop(),
+        rollouts=rollouts or RolloutPicturesConfig(),
         device=device,
     )
     return config.run(progress)

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-_FREE = ("checkpoint_every", "checkpoint_minutes", "log_every", "num_iterations")
+_FREE = (
+    "allow_changes",
+    "checkpoint_every",
+    "checkpoint_minutes",
+    "divergence_patience",
+    "divergence_threshold",
+    "log_every",
+    "num_iterations",
+    "shard",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +35,13 @@ class LoopConfig:
         checkpoint_every: iterations between checkpoints; None for none by count.
         checkpoint_minutes: minutes between checkpoints; None for none by time.
         log_every: iterations between two points of the curves.
+        divergence_threshold: the training stops where the loss, the gradient's norm or a head's loss stays above so
+            many times its running median, or a part of the model has lost its gradient; more than 1. None never stops.
+        divergence_patience: for how many iterations in a row.
+        shard: split the transformers' blocks, with gradients and optimizer state, over the processes (FSDP2); each
+            then writes its own part of a training checkpoint. Any number of processes may go on with it.
+        allow_changes: a resume may change these numbers, such as a learning rate that was too high; it is then another
+            training from there on. Without it, only what says how often something is written may change.
         seed: of batches and noise, at least 0.
 
     Raises:
@@ -45,14 +61,29 @@ class LoopConfig:
     checkpoint_every: int | None = None
     checkpoint_minutes: float | None = 5.0
     log_every: int = 50
+    divergence_threshold: float | None = 10.0
+    divergence_patience: int = 50
+    shard: bool = False
+    allow_changes: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive = ("num_iterations", "learning_rate", "gradient_clip", "accumulate", "log_every")
+        positive = (
+            "num_iterations",
+            "learning_rate",
+            "gradient_clip",
+            "accumulate",
+            "log_every",
+            "divergence_patience",
+        )
         for name in (*positive, "checkpoint_every", "checkpoint_minutes"):
             value = getattr(self, name)
             if not (value is None and name not in positive) and not 0 < value < math.inf:
                 raise ValueError(f"{name} must be positive and finite, got {value}")
+        if self.divergence_threshold is not None and not 1 < self.divergence_threshold < math.inf:
+            raise ValueError(
+                f"divergence_threshold must be above 1 and finite, got {self.divergence_threshold}; None turns it off"
+            )
         for name in ("warmup_iterations", "weight_decay", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
@@ -78,11 +109,11 @@ def changed_values(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
 
     Both are JSON values: `{"loop": LoopConfig's fields, "stage": the stage's own}`. How often something is written may
     change, and so may `num_iterations`: the learning rate then follows the longer or the shorter schedule from the
-    resume on.
+    resume on. With `allow_changes` now, only the stage's own count.
     """
     defaults = {"loop": {each.name: each.default for each in fields(LoopConfig)}, "stage": {}}
     changes = []
-    for part in ("loop", "stage"):
+    for part in ("stage",) if now["loop"].get("allow_changes") else ("loop", "stage"):
         for name in sorted(before[part].keys() | now[part].keys()):
             old, new = before[part].get(name, defaults[part].get(name)), now[part].get(name)
             free = part == "loop" and name in _FREE

@@ -1,7 +1,7 @@
 """Presets: functions that build an untrained world model for a dataset."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from wm_gym.transition.action_encoder import ActionEncoder, ActionEncoderConfig
 from wm_gym.transition.heads import Heads, HeadsConfig
 from wm_gym.transition.language import LanguageModel
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder, LanguageActionEncoderConfig
+from wm_gym.transition.memory_bank import MemoryConfig
 from wm_gym.transition.tokenizer import BytePairs, train_tokenizer
 from wm_gym.transition.transition import Transition, TransitionConfig
 from wm_gym.world_card import ModelCard, WorldCard
@@ -39,6 +40,8 @@ class WorldModelSize:
         transition_layers: layers of the language model.
         history_rounds: past rounds it remembers. Training on segments of `num_rounds` shows it `num_rounds - 1`.
         sink_rounds: how many of them are a world's first rounds, never evicted.
+        memory_rounds: rounds that left the history and that a step recalls, at most 8; 0 for no memory.
+        memory_slots: rounds that the memory keeps to choose from; a place out of sight for longer is forgotten.
         decoder_width: width of the diffusion transformer.
         decoder_layers: its layers.
         decoder_heads: its attention heads.
@@ -57,6 +60,8 @@ class WorldModelSize:
     transition_layers: int = 2
     history_rounds: int = 3
     sink_rounds: int = 0
+    memory_rounds: int = 0
+    memory_slots: int = 128
     decoder_width: int = 128
     decoder_layers: int = 4
     decoder_heads: int = 4
@@ -67,6 +72,10 @@ class WorldModelSize:
     language: str = ""
     shift: float = 5.0
     seed: int = 0
+
+    def describe(self) -> dict[str, object]:
+        """What a resume must keep; a memory is named only where there is one, so that older trainings go on."""
+        return {name: value for name, value in asdict(self).items() if self.memory_rounds or "memory" not in name}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +101,16 @@ class _Shapes:
             num_state_tokens=self.size.num_state_tokens,
             history_rounds=self.size.history_rounds,
             sink_rounds=self.size.sink_rounds,
+            memory=self.memory() if self.size.memory_rounds else None,
+        )
+
+    def memory(self) -> MemoryConfig:
+        return MemoryConfig(
+            rounds=self.size.memory_rounds,
+            slots=self.size.memory_slots,
+            latent_channels=self.latent_channels,
+            latent_size=self.latent_size,
+            chunk_frames=self.chunk_frames,
         )
 
     def decoder(self) -> VideoDecoderConfig:
@@ -146,6 +165,37 @@ def untrained_world_model(
                 starts=_starts(data),
             )
         )
+
+
+def with_memory(parts: Parts, memory_rounds: int, memory_slots: int = 128, seed: int = 0) -> Parts:
+    """The parts of a world model without memory, with an untrained one that changes nothing until it is trained.
+
+    Args:
+        parts: the model's; they stay as they are.
+        memory_rounds: rounds that a step recalls.
+        memory_slots: rounds that the memory keeps to choose from.
+        seed: of the memory's initial weights.
+
+    Raises:
+        ValueError: the model has a memory, or the numbers are out of range.
+    """
+    old = parts.transition
+    if old.memory is not None:
+        raise ValueError(f"model must have no memory yet, got one of {old.memory.rounds} rounds; train it on as it is")
+    decoder = parts.decoder.config
+    memory = MemoryConfig(
+        rounds=memory_rounds,
+        slots=memory_slots,
+        latent_channels=decoder.latent_channels,
+        latent_size=decoder.latent_size,
+        chunk_frames=decoder.chunk_frames,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transition = Transition(**{**old.config, "memory": asdict(memory)}).to(old.device)
+    missing = transition.load_state_dict(old.state_dict(), strict=False).missing_keys
+    assert all(name.startswith("reader.") for name in missing), missing
+    return replace(parts, transition=transition.train(old.training))
 
 
 def reward_values(dataset: Dataset, most: int = MAX_REWARD_VALUES) -> tuple[float, ...]:

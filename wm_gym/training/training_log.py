@@ -7,6 +7,7 @@ from types import TracebackType
 from torch import Tensor
 from tqdm import tqdm
 
+from wm_gym.training.pictures import Picture
 from wm_gym.training.training_checkpoint import TrainingError
 
 
@@ -60,6 +61,19 @@ class TrainingLog:
             if self._writer is not None:
                 for name, value in self.means.items():
                     self._writer.add_scalar(name, value, iteration)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def show(self, iteration: int, pictures: Mapping[str, Picture]) -> None:
+        """Write pictures by their titles.
+
+        Raises:
+            TrainingError: when the disk refuses.
+        """
+        try:
+            if self._writer is not None:
+                for title, picture in pictures.items():
+                    self._writer.add_image(title, picture, iteration, dataformats="HWC")
         except OSError as error:
             raise self._refused(error) from error
 

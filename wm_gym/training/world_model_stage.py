@@ -8,20 +8,27 @@ states that it reached, as long as they still show the truth (a state that left 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from wm_gym.data.mixture import MixtureSampler
 from wm_gym.data.segments import SegmentBatch
-from wm_gym.decoder.sampling import sample_chunk
-from wm_gym.decoder.sigmas import sampling_sigmas, shift_sigma
+from wm_gym.decoder.chunk_sampler import ChunkSampling
+from wm_gym.decoder.swin_config import SwinConfig
+from wm_gym.decoder.training_pass import denoise_segment, denoise_windows
+from wm_gym.training.earlier_rounds import EarlierRoundsSampler
 from wm_gym.training.processes import ALONE, Processes
+from wm_gym.training.recycled_history import recycled_history
+from wm_gym.training.trained_sampling import train_for
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
+from wm_gym.transition.memory_bank import MemoryBank, noised, picture_keys, write_round
 from wm_gym.world_model import WorldModel
 
 
@@ -40,6 +47,16 @@ class WorldModelStageConfig:
         head_weight: weight of the reward's and the termination's cross-entropy.
         rollout_fraction: share of the iterations whose history is the model's own.
         rollout_tolerance: root-mean-square difference of a latent cell up to which a dreamt state counts as true.
+        action_dropout: share of the rounds whose action is left unknown, for guidance on the action.
+        state_dropout: share of the rounds that the decoder draws without a latent state, for guidance on the state.
+        recycled_fraction: share of the history's chunks in whose place the model's own answer to the true history
+            stands, while the next chunk stays the true one: error recycling.
+        diffusion_forcing: a noise level of its own for each chunk of the history, rather than one for all, and for each
+            chunk of a window, rather than staggered ones. (The chunks of a segment always have their own.)
+        sampling: what the decoder is trained to be sampled by, "autoregressive" or "swin"; by default as before.
+        swin: the window of "swin".
+        window_stride: rounds from one window to the next, beginning anywhere. 2 shows each chunk once; 1 shows it as
+            first and as second chunk, at twice the cost.
     """
 
     batch_size: int = 16
@@ -52,6 +69,21 @@ class WorldModelStageConfig:
     head_weight: float = 0.05
     rollout_fraction: float = 0.0
     rollout_tolerance: float = 0.2
+    action_dropout: float = 0.0
+    state_dropout: float = 0.0
+    recycled_fraction: float = 0.0
+    diffusion_forcing: bool = False
+    sampling: ChunkSampling | None = None
+    swin: SwinConfig = field(default_factory=SwinConfig)
+    window_stride: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the ranges of what would train on something else without a word."""
+        if self.window_stride < 1:
+            raise ValueError(f"window_stride must be at least 1, got {self.window_stride}")
+        for name in ("action_dropout", "state_dropout", "recycled_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
 
 
 class WorldModelStage:
@@ -70,9 +102,13 @@ class WorldModelStage:
         self.module: nn.Module = model
         self.sampler = sampler
         self.config = config
+        if config.sampling is not None:
+            train_for(model, config.sampling, config.swin)
         model.autoencoder.requires_grad_(False)
         texts, real = model.reader.read(sampler.mixture.action_texts)
         self._texts, self._real = texts.to(model.device), real.to(model.device)
+        memory = model.transition.memory
+        self._earlier = None if memory is None else EarlierRoundsSampler(sampler, model.autoencoder, memory.slots)
 
     def loss(self, iteration: int, generator: torch.Generator) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """Weighted flow-matching loss and cross-entropy of the heads over one batch of segments."""
@@ -81,18 +117,27 @@ class WorldModelStage:
         with torch.no_grad():
             latents = self.model.autoencoder.encode(torch.from_numpy(batch.observations).to(device))
         mask = torch.from_numpy(batch.mask).to(device)
-        actions = self._action_tokens(batch)
+        actions = self._action_tokens(batch.actions, batch.controls)
+        actions = self._dropped(actions, self.config.action_dropout, generator)
+        bank = self._bank(iteration)
         lead = latents.shape[1] - mask.shape[1] - 1
         history = latents[:, :-1]
         if torch.rand((), generator=generator) < self.config.rollout_fraction:
-            dreamt = self._dream(latents[:, : lead + 1], actions.detach(), generator)
+            dreamt = self._dream(latents[:, : lead + 1], actions.detach(), generator, bank)
             mask = mask & self._still_true(dreamt[:, lead:], history[:, lead:])
             history = dreamt
-        level = self.config.history_noise * self._random(torch.rand, (len(history), 1, 1, 1, 1, 1), generator)
+        if fraction := self.config.recycled_fraction:
+            draw, past = partial(self._random, generator=generator), self._past(history, mask.shape[1])
+            history = recycled_history(self.model, history, past, actions.detach(), fraction, draw)
+        seen = history[:, lead:]
+        levels = (*history.shape[:2], 1, 1, 1, 1) if self.config.diffusion_forcing else (len(history), 1, 1, 1, 1, 1)
+        level = self.config.history_noise * self._random(torch.rand, levels, generator)
         history = history + level * self._random(torch.randn, history.shape, generator)
         tokens = self.model.encoder(history[:, lead:].flatten(0, 1)).unflatten(0, mask.shape)
         latent_state = self.model.transition(tokens, actions)
-        flow, metrics = self._flow_loss(latents[:, lead:], history, latent_state, mask, generator)
+        known = latent_state if bank is None else self._remembered(latent_state, seen, actions, bank, generator)
+        known = self._dropped(known, self.config.state_dropout, generator)
+        flow, metrics = self._flow_loss(latents[:, lead:], history, known, mask, generator)
         heads, head_metrics = self._head_loss(batch, latents[:, lead + 1 :], latent_state, mask)
         return flow + self.config.head_weight * heads, metrics | head_metrics
 
@@ -103,16 +148,59 @@ class WorldModelStage:
         whole = draw((self.sampler.batch_size, *shape[1:]), generator=generator)
         return whole[torch.from_numpy(self.sampler.rows)].to(self.model.device)
 
-    def _action_tokens(self, batch: SegmentBatch) -> Float[Tensor, "batch rounds tokens width"]:
+    def _action_tokens(
+        self, indices: Int64[np.ndarray, "batch rounds"], numbers: Float32[np.ndarray, "batch rounds numbers"]
+    ) -> Float[Tensor, "batch rounds tokens width"]:
         """Tokens of all actions; each text of the batch is encoded once."""
         encoder, device = self.model.action_encoder, self.model.device
-        rows, places = torch.from_numpy(batch.actions).to(device).unique(return_inverse=True)
+        rows, places = torch.from_numpy(indices).to(device).unique(return_inverse=True)
         tokens: Tensor = encoder(self._texts[rows], self._real[rows])[places]
-        controls = torch.from_numpy(batch.controls).to(device)
+        controls = torch.from_numpy(numbers).to(device)
         numeric = controls.isfinite().any(dim=-1)
         if isinstance(encoder, LanguageActionEncoder) and numeric.any():
             tokens = tokens.masked_scatter(numeric[..., None, None], encoder.encode_controls(controls[numeric]))
         return tokens
+
+    def _dropped(
+        self, tokens: Float[Tensor, "batch rounds tokens width"], share: float, generator: torch.Generator
+    ) -> Float[Tensor, "batch rounds tokens width"]:
+        """The tokens, those of a random share of the rounds zero."""
+        if not share:
+            return tokens
+        kept = self._random(torch.rand, tuple(tokens.shape[:2]), generator) >= share
+        return tokens * kept[..., None, None]
+
+    @torch.no_grad()
+    def _bank(self, iteration: int) -> MemoryBank | None:
+        """The memory at the start of each segment; None where the model has none."""
+        if self._earlier is None:
+            return None
+        earlier = self._earlier.before(iteration)
+        return MemoryBank(
+            latents=earlier.latents,
+            actions=self._action_tokens(earlier.actions, earlier.controls),
+            keys=picture_keys(earlier.latents),
+            rounds=earlier.rounds,
+        )
+
+    def _remembered(
+        self,
+        latent_state: Float[Tensor, "batch rounds states width"],
+        seen: Float[Tensor, "batch rounds frames channel h w"],
+        actions: Float[Tensor, "batch rounds tokens width"],
+        bank: MemoryBank,
+        generator: torch.Generator,
+    ) -> Float[Tensor, "batch rounds all_states width"]:
+        """The latent states and what memory adds to them, round after round as the model's own step does it."""
+        transition, states = self.model.transition, []
+        for number, state in enumerate(latent_state.unbind(1)):
+            recalled = transition.recall(bank, seen[:, number], torch.full_like(bank.rounds, number))
+            shape = tuple(recalled.latents.shape)
+            level = self.config.history_noise * self._random(torch.rand, (shape[0], 1, 1, 1, 1, 1), generator)
+            recalled = noised(recalled, level * self._random(torch.randn, shape, generator))
+            states.append(transition.remember(state, actions[:, number], recalled))
+            bank = write_round(bank, seen[:, number], actions[:, number].detach())
+        return torch.stack(states, dim=1)
 
     def _flow_loss(
         self,
@@ -122,21 +210,21 @@ class WorldModelStage:
         mask: Bool[Tensor, "batch time-1"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
-        decoder, target = self.model.decoder, latents[:, 1:]
-        past = self._past(history, mask.shape[1])
-        sigmas = shift_sigma(self._random(torch.rand, mask.shape, generator), decoder.config.shift)
-        noise = self._random(torch.randn, target.shape, generator)
-        scale = sigmas[..., None, None, None, None]
-        noisy = (1 - scale) * target + scale * noise
-        output = decoder(noisy, past, sigmas, latent_state)
-        clean = decoder.clean(output, noisy, past, sigmas)
-        if decoder.config.prediction_target == "velocity":
-            error = (output - (noise - target)).pow(2).mean(dim=3)
+        decoder, swin, target = self.model.decoder, self.model.decoder.config.swin, latents[:, 1:]
+        past, draw = self._past(history, mask.shape[1]), partial(self._random, generator=generator)
+        if swin is None:
+            denoised = denoise_segment(decoder, target, past, latent_state, draw)
         else:
-            error = (clean - target).pow(2).mean(dim=3)
-        changed = self._changed(target, clean.detach(), before=latents[:, :-1, -1:])
-        weight = (1 + self.config.changed_weight * changed) * mask[:, :, None, None, None]
-        return self._over_worlds(error, weight, changed)
+            independent = self.config.diffusion_forcing
+            stride, rounds = self.config.window_stride, mask.shape[1]
+            begin = int(torch.randint(min(stride, rounds), (), generator=generator))
+            windows = torch.arange(begin, rounds, stride, device=target.device)
+            denoised = denoise_windows(decoder, swin, target, past, latent_state, windows, draw, independent)
+        before, after = latents[:, :-1, -1:][:, denoised.rounds], target[:, denoised.rounds]
+        changed = self._changed(after, denoised.clean.detach(), before=before)
+        counts = mask[:, denoised.rounds] & denoised.counts
+        weight = (1 + self.config.changed_weight * changed) * counts[:, :, None, None, None]
+        return self._over_worlds(denoised.error, weight, changed)
 
     def _past(
         self, history: Float[Tensor, "batch lead_time frames channel h w"], num_rounds: int
@@ -202,18 +290,23 @@ class WorldModelStage:
         begin: Float[Tensor, "batch lead frames channel h w"],
         actions: Float[Tensor, "batch rounds tokens width"],
         generator: torch.Generator,
+        bank: MemoryBank | None = None,
     ) -> Float[Tensor, "batch lead_time frames channel h w"]:
         """The history as the model itself continues it from the first observations, re-encoded at every step."""
-        model, sigmas = self.model, sampling_sigmas(1, self.model.decoder.config.shift)
+        model, sampler = self.model, self.model.sampler
+        sigmas = sampler.sigmas(sampler.num_steps(1))
         reached = begin
         transition = model.transition.empty_cache(len(begin))
-        decoder = model.decoder.empty_cache(len(begin))
+        chunks = sampler.begin(len(begin))
         for number in range(actions.shape[1] - 1):
             tokens = model.encoder(reached[:, -1])
+            history = transition.rounds
             state, transition = model.transition.step(transition, tokens, actions[:, number])
-            noise = self._random(torch.randn, reached[:, -1].shape, generator)
+            state, bank = model.transition.with_memory(state, actions[:, number], bank, reached[:, -1], history)
+            shape = (len(begin), sampler.num_noise_frames, *begin.shape[3:])
+            noise = self._random(torch.randn, shape, generator)
             past = self._past(reached, 1)[:, 0]
-            drawn, decoder = sample_chunk(model.decoder, decoder, past, state, noise, sigmas)
+            drawn, chunks = sampler.draw(chunks, past, state, noise, 1.0, sigmas)
             chunk = model.autoencoder.encode(model.autoencoder.decode(drawn))
             reached = torch.cat([reached, chunk[:, None]], dim=1)
         return reached
@@ -232,8 +325,12 @@ class WorldModelStage:
         self.model.save_pretrained(folder)
 
     def describe(self) -> dict[str, object]:
-        """What a resume must keep."""
-        return {**asdict(self.config), "decoder": asdict(self.model.decoder.config)}
+        """What a resume must keep; a later option is named only where it is used, so that older trainings go on."""
+        given, plain = asdict(self.config), asdict(WorldModelStageConfig())
+        dropouts, windows = ("action_dropout", "state_dropout"), ("sampling", "swin", "window_stride")
+        later = (*dropouts, *windows, "recycled_fraction", "diffusion_forcing")
+        kept = {name: value for name, value in given.items() if name not in later or value != plain[name]}
+        return {**kept, "decoder": self.model.decoder.config.as_json()}
 
     def _mean(self, value: Tensor, weight: Tensor) -> Float[Tensor, ""]:
         """The weighted mean over the batches of all processes."""

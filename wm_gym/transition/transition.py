@@ -4,17 +4,28 @@ PAN reads the next latent state at learned query embeddings in the assistant's t
 here too. Any `transformers` model that takes `inputs_embeds` and rotates its keys with `rotary_emb` serves.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.cache_utils import DynamicCache
 
+from wm_gym.transition.memory_bank import (
+    MemoryBank,
+    MemoryConfig,
+    Recalled,
+    empty_bank,
+    held_rounds,
+    recall,
+    write_round,
+)
+from wm_gym.transition.memory_reader import MemoryReader
 from wm_gym.transition.round_cache import RoundCache, append_round
 
 
@@ -29,6 +40,7 @@ class TransitionConfig:
         num_state_tokens: K, the continuous tokens of a latent state.
         history_rounds: past rounds that the cache holds.
         sink_rounds: how many of them are a world's first rounds, never evicted.
+        memory: what is kept of the rounds that left the history; None for nothing.
     """
 
     language_model: dict[str, Any]
@@ -37,6 +49,7 @@ class TransitionConfig:
     num_state_tokens: int = 8
     history_rounds: int = 4
     sink_rounds: int = 1
+    memory: MemoryConfig | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -59,6 +72,7 @@ class Transition(ModelMixin, ConfigMixin):
         num_state_tokens: int = 8,
         history_rounds: int = 4,
         sink_rounds: int = 1,
+        memory: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         settings = {key: value for key, value in language_model.items() if key != "model_type"}
@@ -67,12 +81,22 @@ class Transition(ModelMixin, ConfigMixin):
         self.queries = nn.Embedding(num_state_tokens, config.hidden_size)
         self.history_rounds = history_rounds
         self.sink_rounds = sink_rounds
+        self.num_action_tokens = num_action_tokens
         self.round_tokens = num_observation_tokens + num_action_tokens + num_state_tokens
+        self.memory = None if memory is None else MemoryConfig.from_json(memory)
+        self.reader = None if self.memory is None else MemoryReader(self.memory, config.hidden_size)
 
     @classmethod
     def build(cls, config: TransitionConfig) -> "Transition":
         """A freshly initialised transition."""
         return cls(**asdict(config))
+
+    def to_json_string(self) -> str:
+        """The config as it is saved; without a memory nothing is said of one, so older weights keep their hash."""
+        saved = json.loads(super().to_json_string())
+        if saved.get("memory") is None:
+            saved.pop("memory", None)
+        return json.dumps(saved, indent=2, sort_keys=True) + "\n"
 
     @property
     def width(self) -> int:
@@ -110,6 +134,61 @@ class Transition(ModelMixin, ConfigMixin):
         return RoundCache(
             keys=zeros, values=zeros.clone(), rounds=torch.zeros(batch_size, dtype=torch.int64, device=self.device)
         )
+
+    def empty_memory(self, batch_size: int) -> MemoryBank | None:
+        """A memory without rounds, for the first step of a world; None where there is none."""
+        if self.memory is None:
+            return None
+        return empty_bank(self.memory, batch_size, (self.num_action_tokens, self.width), self.queries.weight.detach())
+
+    def recall(
+        self, bank: MemoryBank, present: Float[Tensor, "batch frames channel h w"], history: Int64[Tensor, "batch"]
+    ) -> Recalled:
+        """The rounds of a bank that matter now and are not in the history.
+
+        Args:
+            bank: from `empty_memory`, with the rounds up to now.
+            present: latents of what is seen now.
+            history: rounds that the history holds, as in `RoundCache.rounds`.
+        """
+        assert self.memory is not None, "a transition without memory has no bank"
+        held = held_rounds(bank, history, self.history_rounds, self.sink_rounds)
+        return recall(bank, present, held, self.memory.rounds)
+
+    def remember(
+        self,
+        latent_state: Float[Tensor, "batch states width"],
+        action_tokens: Float[Tensor, "batch actions width"],
+        recalled: Recalled,
+    ) -> Float[Tensor, "batch all_states width"]:
+        """The latent state, and after it the tokens of what the recalled rounds add to it."""
+        assert self.reader is not None, "a transition without memory has no reader"
+        state: Tensor = self.reader(latent_state, action_tokens, recalled)
+        return state
+
+    def with_memory(
+        self,
+        latent_state: Float[Tensor, "batch states width"],
+        action_tokens: Float[Tensor, "batch actions width"],
+        bank: MemoryBank | None,
+        present: Float[Tensor, "batch frames channel h w"],
+        history: Int64[Tensor, "batch"],
+        written: Float[Tensor, "batch actions width"] | None = None,
+    ) -> tuple[Float[Tensor, "batch all_states width"], MemoryBank | None]:
+        """The latent state and what memory adds to it, and the memory with this round in it; without one, nothing.
+
+        Args:
+            latent_state: what `step` gave.
+            action_tokens: of the round.
+            bank: the memory before the round.
+            present: latents of what is seen in it.
+            history: rounds that the history held before it.
+            written: the action tokens that the memory keeps of it; None keeps `action_tokens`.
+        """
+        if bank is None:
+            return latent_state, None
+        known = self.remember(latent_state, action_tokens, self.recall(bank, present, history))
+        return known, write_round(bank, present, action_tokens if written is None else written)
 
     def step(
         self,

@@ -77,6 +77,17 @@ def test_minari_there_and_back(capsys: pytest.CaptureFixture[str], lake: Path, t
     assert Dataset.open(tmp_path / "back").fingerprint == Dataset.open(lake).fingerprint
 
 
+@pytest.mark.parametrize("place", ["numpy:rows", "lerobot:rows", "minari:rows"])
+def test_options_of_videos_are_refused_elsewhere(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, place: str
+) -> None:
+    options = ("--fps", "5", "--min-chunks", "3")
+    assert run("data", "import", place, "--output", tmp_path / "out", *options) == 2
+    error = capsys.readouterr().err
+    assert f"got --fps, --min-chunks with '{place}'; leave them out" in error
+    assert not (tmp_path / "out").exists()
+
+
 def test_lerobot_there_and_back(capsys: pytest.CaptureFixture[str], lake: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     pytest.importorskip("av")

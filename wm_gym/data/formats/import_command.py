@@ -32,7 +32,7 @@ class Import:
         observation_key: the name of the pictures, where there are several.
         last_action: what becomes of a last action after which nothing was observed: drop it, or repeat the last frame.
         done_means: what a lone flag "done" means, which tells no termination from a time limit.
-        videos: how to cut, sift and caption videos.
+        videos: how to cut, sift and caption videos; for no other format.
     """
 
     source: Positional[Annotated[str, arg(metavar="FORMAT:PLACE")]]

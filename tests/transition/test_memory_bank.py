@@ -1,0 +1,186 @@
+"""The bank keeps the last rounds; recall finds those that matter now, each picture once, at a fixed cost."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.tolerances import assert_near
+from tests.transition.memories import CONFIG, SLOTS, actions, filled_bank, pictures
+from wm_gym.transition.memory_bank import (
+    MemoryBank,
+    MemoryConfig,
+    Recalled,
+    held_rounds,
+    noised,
+    picture_keys,
+    recall,
+    similarity,
+    write_round,
+)
+
+LAST_HELD = torch.arange(SLOTS)[None] == SLOTS - 1  # a history of one round
+
+
+def numbers(recalled: Recalled, seen: Tensor, row: int = 0) -> list[int]:
+    """Which of the pictures were recalled, in order."""
+    rows = recalled.latents[row][recalled.real[row]]
+    return [int((seen[row] == each).flatten(1).all(dim=1).nonzero()[0]) for each in rows]
+
+
+def bank_of(seen: Tensor) -> MemoryBank:
+    return filled_bank(seen, actions(*seen.shape[:2]))
+
+
+def test_bank_keeps_the_last_rounds_the_newest_on_the_right() -> None:
+    seen, done = pictures(2, SLOTS + 5), actions(2, SLOTS + 5)
+    bank = filled_bank(seen, done)
+    assert torch.equal(bank.latents, seen[:, 5:])
+    assert torch.equal(bank.actions, done[:, 5:])
+    assert torch.equal(bank.keys, picture_keys(seen[:, 5:]))
+    assert bank.rounds.tolist() == [SLOTS + 5] * 2
+
+
+def test_bank_fills_from_the_right() -> None:
+    bank = bank_of(pictures(1, 2))
+    assert bank.filled[0].tolist() == [False] * (SLOTS - 2) + [True] * 2
+    assert not bank.latents[0, : SLOTS - 2].any()
+
+
+def test_bank_has_the_same_size_at_every_age() -> None:
+    young, old = bank_of(pictures(1, 1)), bank_of(pictures(1, 40))
+    for name in ("latents", "actions", "keys", "rounds"):
+        assert getattr(young, name).shape == getattr(old, name).shape
+
+
+def test_writing_leaves_the_bank_before_as_it_is() -> None:
+    seen = pictures(1, SLOTS + 1)
+    bank = bank_of(seen[:, :SLOTS])
+    write_round(bank, seen[:, SLOTS], actions(1, 1)[:, 0])
+    assert torch.equal(bank.latents, seen[:, :SLOTS])
+    assert bank.rounds.tolist() == [SLOTS]
+
+
+def test_similarity_is_one_for_equal_pictures_and_falls_with_their_difference() -> None:
+    keys = picture_keys(pictures(1, 1)[0])
+    same, near, far = similarity(keys, torch.cat([keys, keys + 0.1, keys + 1]))[0].tolist()
+    assert same == pytest.approx(1, abs=1e-6)
+    assert near == pytest.approx(0.8825, abs=1e-4)  # exp(-0.1^2 / (2 * 0.2^2))
+    assert far < 1e-4
+
+
+def test_the_same_place_is_recalled_with_the_rounds_before_and_after_it() -> None:
+    seen = pictures(1, 10)
+    recalled = recall(bank_of(seen), seen[:, 4], LAST_HELD, 3)
+    assert sorted(numbers(recalled, seen)) == [3, 4, 5]
+
+
+def test_the_round_after_is_recalled_even_where_the_place_itself_is_in_the_history() -> None:
+    seen = pictures(1, 10)
+    held = held_rounds(bank_of(seen), torch.tensor([4]), 4, 0)
+    assert numbers(recall(bank_of(seen), seen[:, 6], held, 1), seen) == [5]
+
+
+def test_relations_say_where_the_present_picture_stands() -> None:
+    seen = pictures(1, 10)
+    bank = bank_of(seen)
+    recalled = recall(bank, seen[:, 4], LAST_HELD, 3)
+    relations = dict(zip(numbers(recalled, seen), recalled.relations[0], strict=True))
+    for number, expected in ((5, (1, 0, 0)), (4, (0, 1, 0)), (3, (0, 0, 1))):
+        assert relations[number][:3].round().tolist() == list(expected)
+        assert float(relations[number][4]) == pytest.approx((10 - number) / SLOTS)
+
+
+def test_actions_of_a_round_and_of_the_one_before_come_with_it() -> None:
+    seen, done = pictures(1, 10), actions(1, 10)
+    recalled = recall(filled_bank(seen, done), seen[:, 4], LAST_HELD, 3)
+    for place, number in enumerate(numbers(recalled, seen)):
+        assert torch.equal(recalled.actions[0, place], done[0, number])
+        assert torch.equal(recalled.actions_before[0, place], done[0, number - 1])
+
+
+def test_the_round_just_done_is_recalled_where_no_history_holds_it() -> None:
+    seen = pictures(1, 10)
+    recalled = recall(bank_of(seen), pictures(1, 1, seed=9)[:, 0], LAST_HELD & False, 1)
+    assert numbers(recalled, seen) == [9]
+    assert float(recalled.relations[0, 0, 2]) == 1  # what came after it is what is seen now
+
+
+def test_the_first_round_has_none_before_it() -> None:
+    seen = pictures(1, 2)
+    recalled = recall(bank_of(seen), seen[:, 0], LAST_HELD, 3)
+    first = numbers(recalled, seen).index(0)
+    assert not recalled.actions_before[0, first].any()
+    assert float(recalled.relations[0, first, 3]) == 0
+    assert float(recall(bank_of(seen), seen[:, 0], LAST_HELD & False, 3).relations[0, :2, 3].sum()) == 1
+
+
+def test_of_equal_pictures_the_most_recent_is_recalled_alone() -> None:
+    seen = pictures(1, 10)
+    seen[:, 2] = seen[:, 8]
+    seen[:, 5] = seen[:, 8] + 0.01
+    recalled = recall(bank_of(seen), pictures(1, 1, seed=9)[:, 0], LAST_HELD, 3)
+    assert len(set(numbers(recalled, seen)) & {2, 5, 8}) <= 1
+    alone = recall(bank_of(seen), seen[:, 8], LAST_HELD, 1)
+    assert torch.equal(alone.latents[0, 0], seen[0, 8])
+    assert float(alone.relations[0, 0, 4]) == pytest.approx(2 / SLOTS)
+
+
+def test_of_equally_relevant_rounds_the_recent_come_first() -> None:
+    seen = pictures(1, 9)
+    seen[:, 1] = seen[:, 5]
+    recalled = recall(bank_of(seen), seen[:, 1], LAST_HELD, 3)
+    assert set(numbers(recalled, seen)) == {1, 4, 6} or set(numbers(recalled, seen)) == {4, 5, 6}
+    assert 0 not in numbers(recalled, seen)
+
+
+@pytest.mark.parametrize("age", [0, 2, 3, 4, 20])
+@pytest.mark.parametrize("sink_rounds", [0, 1])
+def test_what_the_history_holds_is_never_recalled(age: int, sink_rounds: int) -> None:
+    """The transition's cache holds the last three rounds, the first of the world among them where it is a sink."""
+    seen = pictures(1, age + 1)
+    bank = bank_of(seen[:, :age]) if age else filled_bank(seen[:, :0], actions(1, 0))
+    held = held_rounds(bank, torch.tensor([min(age, 3)]), 3, sink_rounds)
+    in_history = {*range(age - 3 + sink_rounds, age), *range(sink_rounds)} if age > 3 else set(range(age))
+    in_bank = range(max(age - SLOTS, 0), age)
+    free = [number for number in in_bank if not held[0, number - age + SLOTS]]
+    assert free == [number for number in in_bank if number not in in_history]
+    recalled = recall(bank, seen[:, age], held, 3)
+    assert int(recalled.real.sum()) == min(len(free), 3)
+
+
+def test_recall_is_deterministic_and_each_world_for_itself() -> None:
+    seen, other = pictures(3, 10), pictures(3, 10, seed=1)
+    other[1] = seen[1]
+    held = LAST_HELD.expand(3, -1)
+    mine, theirs = (recall(bank_of(each), each[:, 4], held, 3) for each in (seen, other))
+    assert torch.equal(mine.latents[1], theirs.latents[1])
+    assert torch.equal(mine.relations[1], theirs.relations[1])
+
+
+def test_recall_forgets_what_fell_off() -> None:
+    seen = pictures(1, SLOTS + 4)
+    recalled = recall(bank_of(seen), seen[:, 0], LAST_HELD, 3)
+    assert min(numbers(recalled, seen)) >= 4
+
+
+def test_noise_goes_to_the_pictures_alone() -> None:
+    seen = pictures(1, 5)
+    recalled = recall(bank_of(seen), seen[:, 2], LAST_HELD, 3)
+    after = noised(recalled, torch.full_like(recalled.latents, 0.5))
+    assert_near(after.latents, recalled.latents + 0.5)
+    assert torch.equal(after.relations, recalled.relations)
+
+
+@pytest.mark.parametrize("rounds", [0, 9, -1])
+def test_rounds_are_one_to_eight(rounds: int) -> None:
+    with pytest.raises(ValueError, match=f"memory rounds must be 1 to 8, got {rounds}"):
+        MemoryConfig(rounds=rounds)
+
+
+def test_slots_must_hold_the_rounds() -> None:
+    with pytest.raises(ValueError, match=r"memory slots must be at least the rounds \(3\), got 2"):
+        MemoryConfig(rounds=3, slots=2)
+
+
+def test_config_knows_the_shape_of_an_observation() -> None:
+    assert CONFIG.latents == (1, 2, 4, 6)

@@ -1,0 +1,216 @@
+"""The ways to sample the chunks of a world one after the other, behind one face.
+
+"autoregressive": each chunk is denoised from noise to clean behind finished chunks, as in self-forcing (arXiv
+2506.08009). "swin": Causal Swin-DPM, where the chunk before is noisy for the first half of the way. Both run the same
+weights; which of them suits weights depends on their training, and `VideoDecoderConfig.swin` says it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, get_args, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from wm_gym.decoder.chunk_attention import ChunkCache
+from wm_gym.decoder.sampling import sample_chunk
+from wm_gym.decoder.sigmas import sampling_sigmas
+from wm_gym.decoder.swin_config import SwinConfig, swin_sigmas
+from wm_gym.decoder.swin_sampling import sample_swin_chunk
+from wm_gym.decoder.swin_window import SwinWindow
+from wm_gym.decoder.video_decoder import VideoDecoder
+
+ChunkSampling = Literal["autoregressive", "swin"]
+
+
+@dataclass(frozen=True)
+class ChunkHistory:
+    """What a sampler carries from chunk to chunk, the batch first in every tensor.
+
+    Attributes:
+        cache: past chunks, as clean as their last denoising step was.
+        streams: what a sampler keeps beside that, by name.
+    """
+
+    cache: ChunkCache
+    streams: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@runtime_checkable
+class ChunkSampler(Protocol):
+    """Draws the chunks of a world."""
+
+    @property
+    def num_noise_frames(self) -> int:
+        """Latent frames of noise that a chunk takes."""
+        ...
+
+    def num_steps(self, default: int) -> int:
+        """The decoder calls of a chunk where nobody names a number: `default`, or the next that can be used."""
+        ...
+
+    def sigmas(self, num_denoising_steps: int) -> list[float]:
+        """The schedule from 1 to 0.
+
+        Raises:
+            ValueError: not so many steps.
+        """
+        ...
+
+    def begin(self, batch_size: int) -> ChunkHistory:
+        """The history before a world's first chunk."""
+        ...
+
+    def draw(
+        self,
+        history: ChunkHistory,
+        past: Float[Tensor, "batch past channel h w"],
+        latent_state: Float[Tensor, "batch states width"],
+        noise: Float[Tensor, "batch noise_frames channel h w"],
+        temperature: float,
+        sigmas: list[float],
+    ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
+        """Clean latents of the next chunk, and the history with it; the one given stays as it is.
+
+        Args:
+            history: past chunks.
+            past: the clean latent frames before the chunk, the newest last.
+            latent_state: what the transition predicted.
+            noise: standard normal, `num_noise_frames` of it.
+            temperature: scale of the chunk's initial noise.
+            sigmas: what `sigmas` gave.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class AutoregressiveSampler:
+    """Chunk after chunk, each on finished ones."""
+
+    decoder: VideoDecoder
+
+    @property
+    def num_noise_frames(self) -> int:
+        """Those of the chunk."""
+        return self.decoder.config.chunk_frames
+
+    def num_steps(self, default: int) -> int:
+        """Any number will do."""
+        return default
+
+    def sigmas(self, num_denoising_steps: int) -> list[float]:
+        """See `sampling_sigmas`."""
+        return sampling_sigmas(num_denoising_steps, self.decoder.config.shift)
+
+    def begin(self, batch_size: int) -> ChunkHistory:
+        """An empty cache."""
+        return ChunkHistory(self.decoder.empty_cache(batch_size))
+
+    def draw(
+        self,
+        history: ChunkHistory,
+        past: Float[Tensor, "batch past channel h w"],
+        latent_state: Float[Tensor, "batch states width"],
+        noise: Float[Tensor, "batch noise_frames channel h w"],
+        temperature: float,
+        sigmas: list[float],
+    ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
+        """See `sample_chunk`."""
+        clean, cache = sample_chunk(self.decoder, history.cache, past, latent_state, temperature * noise, sigmas)
+        return clean, ChunkHistory(cache)
+
+
+@dataclass(frozen=True)
+class SwinSampler:
+    """A window of two chunks at staggered noise that moves on by one with every step.
+
+    Attributes:
+        decoder: the network.
+        swin: how its window is run.
+        num_levels: noise levels at which a window keeps its chunk, half the usual number of denoising steps; a step
+            with another number replays the nearest.
+    """
+
+    decoder: VideoDecoder
+    swin: SwinConfig
+    num_levels: int
+
+    @property
+    def num_noise_frames(self) -> int:
+        """Those of the chunk, and of its conditioning frames."""
+        return self.decoder.config.chunk_frames + self.decoder.config.past_frames
+
+    def num_steps(self, default: int) -> int:
+        """The next even number."""
+        return default + default % 2
+
+    def sigmas(self, num_denoising_steps: int) -> list[float]:
+        """See `swin_sigmas`."""
+        return swin_sigmas(num_denoising_steps, self.decoder.config.shift, self.swin.stagger_space)
+
+    def begin(self, batch_size: int) -> ChunkHistory:
+        """A window without chunks; the cache of the other sampler stays empty."""
+        window = SwinWindow.empty(self.decoder, batch_size, self.num_levels if self.swin.staggered else 0)
+        return ChunkHistory(_no_cache(self.decoder, batch_size), window.streams())
+
+    def draw(
+        self,
+        history: ChunkHistory,
+        past: Float[Tensor, "batch past channel h w"],
+        latent_state: Float[Tensor, "batch states width"],
+        noise: Float[Tensor, "batch noise_frames channel h w"],
+        temperature: float,
+        sigmas: list[float],
+    ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
+        """See `sample_swin_chunk`."""
+        frames = self.decoder.config.chunk_frames
+        clean, window = sample_swin_chunk(
+            self.decoder,
+            self.swin,
+            SwinWindow.from_streams(history.streams),
+            past,
+            latent_state,
+            temperature * noise[:, :frames],
+            noise[:, frames:],
+            sigmas,
+        )
+        return clean, ChunkHistory(history.cache, window.streams())
+
+
+def chunk_sampler(decoder: VideoDecoder, sampling: ChunkSampling | None, num_denoising_steps: int) -> ChunkSampler:
+    """The sampler of a decoder.
+
+    Args:
+        decoder: the network.
+        sampling: which; None takes the one that the decoder was trained for.
+        num_denoising_steps: the usual number of decoder calls a chunk.
+
+    Raises:
+        ValueError: an unknown sampling, or a decoder without a window: one without past frames, or with patches of
+            several frames.
+    """
+    if sampling not in (None, *get_args(ChunkSampling)):
+        raise ValueError(f"sampling must be None, {' or '.join(get_args(ChunkSampling))}, got {sampling!r}")
+    config = decoder.config
+    if sampling == "autoregressive" or (sampling is None and config.swin is None):
+        return AutoregressiveSampler(decoder)
+    check_window(decoder)
+    return SwinSampler(decoder, config.swin or SwinConfig(), max(1, (num_denoising_steps + 1) // 2))
+
+
+def check_window(decoder: VideoDecoder) -> None:
+    """Check that a conditioning frame can stand before a decoder's chunks.
+
+    Raises:
+        ValueError: it has no past frames, or patches of several frames.
+    """
+    if decoder.config.past_frames < 1:
+        raise ValueError(f"past_frames must be at least 1 to sample by swin, got {decoder.config.past_frames}")
+    if decoder.transformer.config.patch_size[0] != 1:
+        patch = tuple(decoder.transformer.config.patch_size)
+        raise ValueError(f"patch_size must be 1 frame long to sample by swin, got {patch}")
+
+
+def _no_cache(decoder: VideoDecoder, batch_size: int) -> ChunkCache:
+    cache = decoder.empty_cache(batch_size)
+    return ChunkCache(cache.keys[:, :, :0], cache.values[:, :, :0], cache.chunks)
