@@ -1,6 +1,8 @@
-"""What a step of the world model returns beside the next state."""
+"""What a step of the world model returns beside the next state, and the watch that times its stages."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float, UInt8
@@ -27,3 +29,17 @@ class StepOutput:
     termination_probability: Float[Tensor, "batch"]
     uncertainty: Float[Tensor, "batch"]
     latencies: Mapping[str, float]
+
+
+class Stopwatch:
+    """Seconds by stage of one step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time of the `with` block to `stage`."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -5,9 +5,7 @@ o_{t+1}. The decoded frames are encoded again before they become history, which 
 """
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,17 +16,18 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wm_gym.actions import Action, check_numbers, check_text
+from wm_gym.actions import Action, check_numbers
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
-from wm_gym.decoder.chunk_sampler import AutoregressiveSampler, ChunkHistory, ChunkSampler, ChunkSampling, chunk_sampler
-from wm_gym.decoder.guidance import Guidance, sample_guided_chunk
+from wm_gym.decoder.chunk_sampler import ChunkHistory, ChunkSampler, ChunkSampling, chunk_sampler, draw_guided
+from wm_gym.decoder.guidance import Guidance
 from wm_gym.rollout import Rollout, check_action_sequences, roll_out
-from wm_gym.step_output import StepOutput
+from wm_gym.step_output import StepOutput, Stopwatch
 from wm_gym.transition.history import history_with
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.transition.memory_bank import MemoryBank
 from wm_gym.transition.round_cache import RoundCache
 from wm_gym.world_card import ModelCard
+from wm_gym.world_checks import Layout, check_actions, check_frames, check_layout, layout
 from wm_gym.world_noise import outcome_noise, world_noise
 from wm_gym.world_state import WorldState, check_seeds
 
@@ -39,20 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["StepOutput", "WorldModel", "world_noise"]
 
 ACTION_CACHE_SIZE = 65536  # distinct texts kept encoded
-
-
-class Stopwatch:
-    """Seconds by stage of one step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Add the time of the `with` block to `stage`."""
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 class WorldModel(nn.Module):
@@ -70,7 +55,7 @@ class WorldModel(nn.Module):
         self.heads = parts.heads
         self.decoder = parts.decoder
         self._action_tokens: dict[str, Tensor] = {}
-        self._state_layout: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
+        self._state_layout: Layout = {}
         self._sampling = sampling
         _ = self.sampler  # refuses a sampling that the decoder has not
 
@@ -184,7 +169,7 @@ class WorldModel(nn.Module):
         Raises:
             ValueError: frames of another shape or dtype, or a wrong number of seeds.
         """
-        observation = self._check_frames(frames)
+        observation = self._observed(frames)
         checked = check_seeds(seeds, len(observation))
         latents = self.autoencoder.encode(observation)
         still = latents[:, :1].expand(-1, self.kept_frames - latents.shape[1], -1, -1, -1)
@@ -253,7 +238,7 @@ class WorldModel(nn.Module):
                 drawn, chunks = sampler.draw(history, past, known, noise, scale, sigmas)
             else:
                 conditions = self._conditions(state, cache, known, guidance)
-                drawn, chunks = self._draw_guided(history, past, conditions, scale * noise, sigmas)
+                drawn, chunks = draw_guided(sampler, history, past, conditions, scale * noise, sigmas)
         with clock("autoencoder"):
             frames = self.autoencoder.decode(drawn)
             latents = self.autoencoder.encode(frames)
@@ -292,7 +277,7 @@ class WorldModel(nn.Module):
         written: Float[Tensor, "batch tokens width"],
     ) -> tuple[Float[Tensor, "batch all_states width"], MemoryBank | None]:
         present, history = state.latents[:, -self.card.chunk_frames :], state.transition.rounds
-        return self.transition.with_memory(latent_state, action_tokens, state.memory, present, history, written)
+        return self.transition.recall_and_write(latent_state, action_tokens, state.memory, present, history, written)
 
     def _conditions(
         self, state: WorldState, cache: RoundCache, known: Float[Tensor, "batch all_states width"], guidance: Guidance
@@ -307,19 +292,6 @@ class WorldModel(nn.Module):
         if without_state:
             conditions.append((without_state, torch.zeros_like(known)))
         return conditions
-
-    def _draw_guided(
-        self,
-        history: ChunkHistory,
-        past: Float[Tensor, "batch past channel h w"],
-        conditions: list[tuple[float, Float[Tensor, "batch all_states width"]]],
-        noise: Float[Tensor, "batch frames channel h w"],
-        sigmas: list[float],
-    ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
-        if not isinstance(self.sampler, AutoregressiveSampler):
-            raise ValueError('guidance must be left out under sampling "swin", got one; load with "autoregressive"')
-        drawn, chunks = sample_guided_chunk(self.decoder, history.cache, past, conditions, noise, sigmas)
-        return drawn, ChunkHistory(chunks)
 
     def _happen(
         self, state: WorldState, action_tokens: Float[Tensor, "batch tokens width"], events: Sequence[str]
@@ -406,14 +378,8 @@ class WorldModel(nn.Module):
             )
         if not self._state_layout:
             blank = torch.zeros(1, self.card.chunk_frames, *self.card.frame_size, 3, dtype=torch.uint8)
-            self._state_layout = _layout(self.reset(blank, seeds=[0]))
-        expected, found = self._state_layout, _layout(state)
-        for name in sorted(expected.keys() | found.keys()):
-            if found.get(name) != expected.get(name):
-                raise ValueError(
-                    f"{name} of the state must be {expected.get(name)} a world, got {found.get(name)}: the state was "
-                    "changed, or made under another sampling; load it again or reset"
-                )
+            self._state_layout = layout(self.reset(blank, seeds=[0]))
+        check_layout(state, self._state_layout)
 
     @torch.no_grad()
     def encode_actions(self, actions: Sequence[Action]) -> Float[Tensor, "batch tokens width"]:
@@ -464,38 +430,10 @@ class WorldModel(nn.Module):
     def _schedule(self, num_denoising_steps: int) -> list[float]:
         return self.sampler.sigmas(num_denoising_steps)
 
-    def _check_frames(self, frames: NDArray[np.uint8] | Tensor) -> UInt8[Tensor, "batch frames height width 3"]:
-        least, most = self.card.chunk_frames, self.kept_frames
-        counts = str(least) if least == most else f"{least} to {most}"
-        rule = (
-            f"frames must be uint8 in 0..255 of shape (batch, {counts}, {', '.join(map(str, self.card.frame_size))}, 3)"
-        )
-        if not isinstance(frames, np.ndarray | Tensor):
-            raise ValueError(f"{rule}, got {type(frames).__name__}; pass a NumPy array or a tensor")
-        if frames.dtype not in (np.uint8, torch.uint8):
-            raise ValueError(f"{rule}, got dtype {frames.dtype}; scale to 0..255 and convert")
-        fits = frames.ndim == 5 and len(frames) and least <= frames.shape[1] <= most
-        if not fits or tuple(frames.shape[2:]) != (*self.card.frame_size, 3):
-            raise ValueError(f"{rule}, got shape {tuple(frames.shape)}; resize the frames")
-        copy = torch.from_numpy(np.array(frames, order="C")) if isinstance(frames, np.ndarray) else frames.clone()
-        return copy.to(self.device)
+    def _observed(self, frames: NDArray[np.uint8] | Tensor) -> UInt8[Tensor, "batch frames height width 3"]:
+        """The frames that worlds begin at, checked, on the device."""
+        return check_frames(frames, self.card.chunk_frames, self.kept_frames, self.card.frame_size).to(self.device)
 
     def _check_step(self, state: WorldState, actions: Sequence[Action], events: Sequence[str] | None = None) -> None:
         self.check_state(state)
-        listed = isinstance(events, Sized) and not isinstance(events, str)
-        if events is not None and not (listed and len(events) == state.batch_size):
-            raise ValueError(f"events must be a list of {state.batch_size} texts, one a world, got {events!r}")
-        for event in events or ():
-            check_text(event)
-        if isinstance(actions, str) or not isinstance(actions, Sized) or len(actions) != state.batch_size:
-            raise ValueError(f"actions must be a list of {state.batch_size} texts, one a world, got {actions!r}")
-        for action in actions:
-            if isinstance(action, np.ndarray):
-                check_numbers(action, self.max_controls)
-            else:
-                check_text(action)
-
-
-def _layout(state: WorldState) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and dtype of one world's share of each tensor."""
-    return {name: (tuple(tensor.shape[1:]), tensor.dtype) for name, tensor in state.tensors().items()}
+        check_actions(actions, events, state.batch_size, self.max_controls)

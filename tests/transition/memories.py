@@ -4,15 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from tests.transition.transitions import (
-    NUM_ACTIONS,
-    NUM_OBSERVATIONS,
-    NUM_STATES,
-    WIDTH,
-    language_model,
-)
+from tests.transition.transitions import NUM_ACTIONS, WIDTH, random_transition
 from wm_gym.transition.memory_bank import MemoryBank, MemoryConfig, empty_bank, write_round
-from wm_gym.transition.transition import Transition, TransitionConfig
+from wm_gym.transition.transition import Transition
 
 SLOTS = 12
 CONFIG = MemoryConfig(rounds=3, slots=SLOTS, latent_channels=2, latent_size=(4, 6), num_heads=2)
@@ -20,21 +14,7 @@ CONFIG = MemoryConfig(rounds=3, slots=SLOTS, latent_channels=2, latent_size=(4, 
 
 def recalling_transition(history_rounds: int = 3, sink_rounds: int = 0, memory: MemoryConfig = CONFIG) -> Transition:
     """A transition with memory whose every parameter is random; equal arguments give equal weights."""
-    config = TransitionConfig(
-        language_model=language_model(1),
-        num_observation_tokens=NUM_OBSERVATIONS,
-        num_action_tokens=NUM_ACTIONS,
-        num_state_tokens=NUM_STATES,
-        history_rounds=history_rounds,
-        sink_rounds=sink_rounds,
-        memory=memory,
-    )
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        transition: Transition = Transition.build(config)
-        for parameter in transition.parameters():
-            parameter += 0.2 * torch.randn(parameter.shape)
-    return transition.eval()
+    return random_transition(1, history_rounds, sink_rounds, memory=memory)
 
 
 def pictures(batch_size: int, num_rounds: int, seed: int = 0) -> Float[Tensor, "batch rounds frames channel h w"]:

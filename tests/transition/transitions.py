@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from wm_gym.transition.memory_bank import MemoryConfig
 from wm_gym.transition.round_cache import RoundCache
 from wm_gym.transition.transition import Transition, TransitionConfig
 
@@ -32,7 +33,11 @@ def language_model(num_layers: int, model_type: str = "qwen3") -> dict[str, Any]
 
 
 def random_transition(
-    num_layers: int = 2, history_rounds: int = 4, sink_rounds: int = 1, model_type: str = "qwen3"
+    num_layers: int = 2,
+    history_rounds: int = 4,
+    sink_rounds: int = 1,
+    model_type: str = "qwen3",
+    memory: MemoryConfig | None = None,
 ) -> Transition:
     """A transition whose every parameter is random; equal arguments give equal weights."""
     config = TransitionConfig(
@@ -42,6 +47,7 @@ def random_transition(
         num_state_tokens=NUM_STATES,
         history_rounds=history_rounds,
         sink_rounds=sink_rounds,
+        memory=memory,
     )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)

@@ -8,6 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float32
+
 from wm_gym.data.episode import Episode
 
 FORMAT_VERSION = 2
@@ -53,6 +56,12 @@ class Manifest:
     seed: int = 0
     max_steps: int | None = None
     versions: dict[str, str] = field(default_factory=dict)
+
+    def scaled(self, controls: Float32[np.ndarray, "time numbers"]) -> Float32[np.ndarray, "time numbers"]:
+        """Returns numeric actions scaled from the world's range to [-1, 1]; NaN stays."""
+        low, high = (np.array(bound, dtype=np.float32) for bound in (self.control_low, self.control_high))
+        scaled: Float32[np.ndarray, "time numbers"] = 2 * (controls - low) / (high - low) - 1
+        return scaled
 
     def to_json(self) -> str:
         """Returns the manifest as JSON text."""

@@ -195,8 +195,7 @@ class SegmentSampler:
         episode, manifest = self.dataset[index], self.dataset.manifest
         controls = np.full((episode.num_steps, len(manifest.control_low)), np.nan, dtype=np.float32)
         if episode.controls is not None:
-            low, high = (np.array(bound, dtype=np.float32) for bound in (manifest.control_low, manifest.control_high))
-            controls = 2 * (episode.controls - low) / (high - low) - 1
+            controls = manifest.scaled(episode.controls)
         numeric = np.isfinite(controls).any(axis=1)
         texts = np.array([self._action_ids[text] for text in episode.actions], dtype=np.int64)
         decoded = _DecodedEpisode(

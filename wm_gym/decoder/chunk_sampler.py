@@ -5,7 +5,7 @@
 weights; which of them suits weights depends on their training, and `VideoDecoderConfig.swin` says it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args, runtime_checkable
 
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wm_gym.decoder.chunk_attention import ChunkCache
+from wm_gym.decoder.guidance import sample_weighted_chunk
 from wm_gym.decoder.sampling import sample_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.decoder.swin_config import SwinConfig, swin_sigmas
@@ -175,6 +176,25 @@ class SwinSampler:
             sigmas,
         )
         return clean, ChunkHistory(history.cache, window.streams())
+
+
+def draw_guided(
+    sampler: ChunkSampler,
+    history: ChunkHistory,
+    past: Float[Tensor, "batch past channel h w"],
+    conditions: Sequence[tuple[float, Float[Tensor, "batch states width"]]],
+    noise: Float[Tensor, "batch frames channel h w"],
+    sigmas: list[float],
+) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
+    """Draw under weighted conditions; see `sample_weighted_chunk`.
+
+    Raises:
+        ValueError: the sampler is not the autoregressive one.
+    """
+    if not isinstance(sampler, AutoregressiveSampler):
+        raise ValueError('guidance must be left out under sampling "swin", got one; load with "autoregressive"')
+    drawn, cache = sample_weighted_chunk(sampler.decoder, history.cache, past, conditions, noise, sigmas)
+    return drawn, ChunkHistory(cache)
 
 
 def chunk_sampler(decoder: VideoDecoder, sampling: ChunkSampling | None, num_denoising_steps: int) -> ChunkSampler:

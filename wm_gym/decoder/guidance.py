@@ -45,7 +45,7 @@ class Guidance:
         return self.action_scale, self.state_scale - self.action_scale, 1 - self.state_scale
 
 
-def sample_guided_chunk(
+def sample_weighted_chunk(
     decoder: VideoDecoder,
     cache: ChunkCache,
     past: Float[Tensor, "batch past channel h w"],

@@ -23,9 +23,9 @@ from wm_gym.pan.guided_sampling import sample_guided_chunk, write_chunk
 from wm_gym.pan.pan_parts import PanParts
 from wm_gym.pan.qwen_transition import Dialogue
 from wm_gym.pan.wan_decoder import Conditions
-from wm_gym.step_output import StepOutput
+from wm_gym.step_output import StepOutput, Stopwatch
 from wm_gym.world_card import ModelCard
-from wm_gym.world_model import Stopwatch, WorldModel
+from wm_gym.world_model import WorldModel
 from wm_gym.world_noise import world_noise
 from wm_gym.world_state import WorldState, check_seeds
 
@@ -101,7 +101,7 @@ class PanWorldModel(WorldModel):
         Raises:
             ValueError: frames of another shape or dtype, or a wrong number of seeds.
         """
-        parts, observation = self._parts, self._check_frames(frames)
+        parts, observation = self._parts, self._observed(frames)
         batch_size = len(observation)
         checked = torch.tensor(check_seeds(seeds, batch_size), dtype=torch.int64, device=self.device)
         with parts.placement.running(parts.autoencoder):

@@ -117,8 +117,7 @@ class EarlierRoundsSampler:
         latents = torch.cat([self._autoencoder.encode(part.to(device)).cpu() for part in frames])
         controls = np.full((episode.num_steps, num_controls), np.nan, dtype=np.float32)
         if episode.controls is not None:
-            low, high = (np.array(bound, dtype=np.float32) for bound in (manifest.control_low, manifest.control_high))
-            controls[:, : len(low)] = 2 * (episode.controls - low) / (high - low) - 1
+            controls[:, : len(manifest.control_low)] = manifest.scaled(episode.controls)
         numeric = np.isfinite(controls).any(axis=1)
         texts = np.array([self._rows[text] for text in episode.actions], dtype=np.int64)
         return _EncodedEpisode(latents=latents, actions=np.where(numeric, 0, texts), controls=controls)

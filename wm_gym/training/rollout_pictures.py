@@ -15,7 +15,7 @@ from torch import nn
 
 from wm_gym.actions import Action
 from wm_gym.data.dataset import Dataset
-from wm_gym.data.manifest import DatasetError, Manifest
+from wm_gym.data.manifest import DatasetError
 from wm_gym.data.mixture import Mixture
 from wm_gym.training.pictures import Picture
 from wm_gym.world_model import WorldModel
@@ -130,16 +130,10 @@ def _first_episode(
     episode = dataset[int(long_enough[0] if len(long_enough) else lengths.argmax())]
     actions: list[Action] = list(episode.actions[:num_steps])
     if episode.controls is not None:
-        for step, row in enumerate(_scaled(episode.controls[:num_steps], dataset.manifest)):
+        for step, row in enumerate(dataset.manifest.scaled(episode.controls[:num_steps]).clip(-1, 1)):
             if np.isfinite(row).all():
                 actions[step] = row
     return episode.observations[: len(actions) + 1], actions
-
-
-def _scaled(controls: np.ndarray, manifest: Manifest) -> np.ndarray:
-    low, high = (np.array(bound, dtype=np.float32) for bound in (manifest.control_low, manifest.control_high))
-    scaled: np.ndarray = (2 * (controls - low) / (high - low) - 1).clip(-1, 1)
-    return scaled
 
 
 def _dreamt(

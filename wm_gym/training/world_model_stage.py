@@ -302,7 +302,7 @@ class WorldModelStage:
             tokens = model.encoder(reached[:, -1])
             history = transition.rounds
             state, transition = model.transition.step(transition, tokens, actions[:, number])
-            state, bank = model.transition.with_memory(state, actions[:, number], bank, reached[:, -1], history)
+            state, bank = model.transition.recall_and_write(state, actions[:, number], bank, reached[:, -1], history)
             shape = (len(begin), sampler.num_noise_frames, *begin.shape[3:])
             noise = self._random(torch.randn, shape, generator)
             past = self._past(reached, 1)[:, 0]

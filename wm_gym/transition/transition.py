@@ -166,7 +166,7 @@ class Transition(ModelMixin, ConfigMixin):
         state: Tensor = self.reader(latent_state, action_tokens, recalled)
         return state
 
-    def with_memory(
+    def recall_and_write(
         self,
         latent_state: Float[Tensor, "batch states width"],
         action_tokens: Float[Tensor, "batch actions width"],
