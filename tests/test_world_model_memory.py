@@ -8,7 +8,7 @@ import torch
 
 from tests.worlds import tiny_autoencoder, tiny_dataset, tiny_size
 from wm_gym.data.mixture import Mixture
-from wm_gym.training.presets import untrained_world_model, with_memory
+from wm_gym.training.presets import untrained_world_model
 from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
 
@@ -133,20 +133,3 @@ def test_checkpoint_keeps_the_memory(model: WorldModel, tmp_path: Path) -> None:
     assert loaded.transition.memory == model.transition.memory
     ours, theirs = play(model, start(model), 8), play(loaded, start(loaded), 8)
     assert torch.equal(ours.latents, theirs.latents)
-
-
-def test_a_model_that_is_given_a_memory_dreams_on_as_before() -> None:
-    """What memory adds starts at zero: the shipped world shows the same pictures, but for rounding."""
-    shipped = WorldModel.from_pretrained("minigrid")
-    given = WorldModel(with_memory(shipped.parts(), memory_rounds=8, memory_slots=32)).eval()
-    states = [model.reset(model.starts["minigrid"][:2], seeds=[0, 1]) for model in (shipped, given)]
-    for action in ("turn left", "move forward", "move forward", "turn right", "move forward", "turn left"):
-        states = [model.step(state, [action] * 2)[0] for model, state in zip((shipped, given), states, strict=True)]
-    assert states[1].memory is not None
-    assert states[1].memory.rounds.tolist() == [6, 6]
-    assert (states[0].frames.int() - states[1].frames.int()).abs().max() <= 1
-
-
-def test_a_memory_is_given_once(model: WorldModel) -> None:
-    with pytest.raises(ValueError, match="model must have no memory yet, got one of 3 rounds"):
-        with_memory(model.parts(), memory_rounds=8)

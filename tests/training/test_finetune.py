@@ -113,6 +113,28 @@ def test_a_model_without_memory_is_given_one(slide: Path, tmp_path: Path) -> Non
         tune(tmp_path, replay_of(slide), tmp_path / "again", memory_rounds=2)
 
 
+def test_a_decoder_learns_to_look_further_back(slide: Path, swim: Dataset, tmp_path: Path) -> None:
+    tune(slide, swim, tmp_path, past_frames=2)
+    assert WorldModel.from_pretrained(tmp_path).decoder.config.past_frames == 2
+    with pytest.raises(TrainingError, match="past_frames"):
+        tune(slide, swim, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"past_frames": -1}, "past_frames must be at least 0, got -1"),
+        ({"past_frames": 2, **LORA}, "lora_rank must be 0 with past_frames"),
+        ({"past_frames": 1}, "past_frames must be more than the model's own 1, got 1"),
+    ],
+)
+def test_frames_that_it_cannot_look_back_are_refused(
+    slide: Path, swim: Dataset, tmp_path: Path, options: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(ValueError, match=rule):
+        tune(slide, swim, tmp_path / "refused", **options)
+
+
 def test_the_package_brings_it() -> None:
     assert wm_gym.finetune is finetune
 

@@ -75,8 +75,15 @@ class VideoDecoderConfig:
     @property
     def num_input_channels(self) -> int:
         """Channels that the transformer must take."""
+        return sum(self._num_channels(name) for name in self.input_channels)
+
+    def first_channel(self, name: InputChannels) -> int:
+        """Where in the transformer's input the channels of a name begin."""
+        return sum(self._num_channels(each) for each in self.input_channels[: self.input_channels.index(name)])
+
+    def _num_channels(self, name: InputChannels) -> int:
         sizes = {"noisy": self.latent_channels, "last": self.past_frames * self.latent_channels, "position": 2}
-        return sum(sizes[name] for name in self.input_channels)
+        return sizes[name]
 
 
 class VideoDecoder(nn.Module):

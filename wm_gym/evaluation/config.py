@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from wm_gym.evaluation.world_plans import PLANS
 from wm_gym.world_card import ModelCard
@@ -18,10 +19,13 @@ class FidelityConfig:
     Attributes:
         checkpoint: A shipped name ("minigrid") or a checkpoint folder.
         world: Which of the checkpoint's worlds; None where it has one.
-        rollouts: Number of open-loop rollouts, each from a held-out layout of its own; at least 1.
+        rollouts: Number of open-loop rollouts, each from a held-out layout of its own; at least 1. Recordings give at
+            most one an episode.
         horizon: Steps of each rollout; at least 1.
         seed: Every layout, policy and dream is a function of it.
         twin: Gymnasium id of the real twin, as for `gym.make`; None is the world's own.
+        recordings: Dataset folders to take the real rollouts from, for a world without a twin. Let them hold episodes
+            that were not trained on; frames are compared, for there is no true state. None takes the twin.
         split: The twin's layouts to start from; an episode on "train" never starts from one of "test".
         policies: Who acts in the twin, as "module:factory" of `(env, rng) -> (observation -> action)`. Rollout i takes
             number i modulo their count. None are the world's own; MiniGrid's are an explorer, who works keys, doors and
@@ -43,6 +47,7 @@ class FidelityConfig:
     horizon: int = 64
     seed: int = 0
     twin: str | None = None
+    recordings: tuple[str, ...] | None = None
     split: str = "test"
     policies: tuple[str, ...] | None = None
     lead_steps: tuple[int, int] | None = None
@@ -69,10 +74,21 @@ class FidelityConfig:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if self.lead_steps is not None and not 0 <= self.lead_steps[0] <= self.lead_steps[1]:
             raise ValueError(f"lead_steps must be two numbers from 0 up, the smaller first, got {self.lead_steps}")
-        if self.policies is not None and not self.policies:
+        if self.policies is not None and not self.policies and not self.recordings:
             raise ValueError(
                 'policies must name at least one policy, got none; write one as "policies.minigrid:explorer"'
             )
+        if self.recordings is not None:
+            self._check_recordings(self.recordings)
+
+    def _check_recordings(self, recordings: tuple[str, ...]) -> None:
+        if not recordings:
+            raise ValueError("recordings must name at least one dataset folder, got none")
+        for name in ("twin", "policies", "drift_policy"):
+            if value := getattr(self, name):
+                raise ValueError(f"{name} must be left out where recordings stand in for the twin, got {value!r}")
+        if self.drift_rollouts:
+            raise ValueError(f"drift_rollouts must be 0 with recordings, got {self.drift_rollouts}: drift needs a twin")
 
     def resolve(self, card: ModelCard) -> "ResolvedConfig":
         """The config with everything filled in that a world decides.
@@ -86,20 +102,38 @@ class FidelityConfig:
         """
         world = card.world(self.world)
         plan, known = PLANS.get(world), WORLDS.get(world)
+        if self.recordings:
+            return self._resolved(world=world, twin="", policies=(), lead_steps=self.lead_steps or (0, 0))
         twin = self.twin or (known and known.twin)
         policies = self.policies or (plan and plan.policies)
         for name, value in (("twin", twin), ("policies", policies)):
             if not value:
-                raise ValueError(f"{name} must be named for {world!r}, which is none of {', '.join(PLANS)}, got none")
-        values = {field.name: getattr(self, field.name) for field in fields(FidelityConfig)}
-        values |= {"world": world, "twin": twin, "policies": policies}
-        values["lead_steps"] = self.lead_steps or (plan.lead_steps if plan else (0, 0))
-        values["drift_policy"] = self.drift_policy or (plan.drift_policy if plan else None)
-        if self.drift_rollouts and values["drift_policy"] is None:
+                raise ValueError(
+                    f"{name} must be named for {world!r}, which is none of {', '.join(PLANS)}, got none; "
+                    "or name recordings of it"
+                )
+        drift_policy = self.drift_policy or (plan.drift_policy if plan else None)
+        if self.drift_rollouts and drift_policy is None:
             raise ValueError(
                 f"drift_policy must be named for the world {world!r}, got none: its own policies may end the episode"
             )
-        return ResolvedConfig(**values)
+        lead_steps = self.lead_steps or (plan.lead_steps if plan else (0, 0))
+        return self._resolved(
+            world=world, twin=twin, policies=policies, lead_steps=lead_steps, drift_policy=drift_policy
+        )
+
+    def _resolved(self, **values: Any) -> "ResolvedConfig":
+        own = {field.name: getattr(self, field.name) for field in fields(FidelityConfig)}
+        return ResolvedConfig(**own | values)
+
+    def require_twin(self) -> None:
+        """Refuses recordings, for what only a simulator can answer.
+
+        Raises:
+            ValueError: The config names some.
+        """
+        if self.recordings is not None:
+            raise ValueError(f"recordings must be left out here, where a twin has to answer, got {self.recordings}")
 
     @property
     def horizons(self) -> tuple[int, ...]:
@@ -114,12 +148,17 @@ class FidelityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedConfig(FidelityConfig):
-    """A `FidelityConfig` that names its world, twin and policies."""
+    """A `FidelityConfig` that names its world, twin and policies; recordings in place of a twin leave both empty."""
 
     world: str
     twin: str
     policies: tuple[str, ...]
     lead_steps: tuple[int, int]
+
+    @property
+    def yardstick(self) -> str:
+        """What the dreams are compared with."""
+        return self.twin or ", ".join(self.recordings or ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +209,7 @@ def for_world(config: FidelityConfig, world: str) -> FidelityConfig:
     Raises:
         ValueError: The config names what each world brings itself.
     """
-    for name in ("world", "twin", "policies", "lead_steps", "drift_policy"):
+    for name in ("world", "twin", "recordings", "policies", "lead_steps", "drift_policy"):
         if (value := getattr(config, name)) is not None:
             raise ValueError(f"{name} must be left out to compare worlds, got {value!r}: each has its own")
     has_drift = world in PLANS and PLANS[world].drift_policy is not None

@@ -6,8 +6,8 @@ frames of the very same rollouts. Frames are held for one batch of rollouts at a
 
 import time
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tqdm import tqdm
@@ -17,7 +17,7 @@ from wm_gym.evaluation.dreaming import Dream, Sampling, dream_rollouts
 from wm_gym.evaluation.drift import measure_drift
 from wm_gym.evaluation.provenance import machine
 from wm_gym.evaluation.report import FidelityReport
-from wm_gym.evaluation.rollouts import Lead, RealRollout, collect_rollout, rollout_seed
+from wm_gym.evaluation.rollouts import RealRollout
 from wm_gym.evaluation.scoring import (
     Example,
     Failure,
@@ -28,14 +28,14 @@ from wm_gym.evaluation.scoring import (
     first_failure,
     score_rollout,
 )
-from wm_gym.evaluation.speech import Speech
+from wm_gym.evaluation.sources import RecordedRollouts, RolloutSource, TwinRollouts
 from wm_gym.evaluation.states import ReaderCounts, StateReader, check_reader, reader_of
 from wm_gym.evaluation.twin import Env, make_twin
 from wm_gym.world_model import WorldModel
 
 
 def evaluate_fidelity(config: FidelityConfig, progress: bool = True) -> FidelityReport:
-    """Measures a checkpoint against its real twin.
+    """Measures a checkpoint against its real twin, or against recordings.
 
     Args:
         config: What to run.
@@ -45,7 +45,7 @@ def evaluate_fidelity(config: FidelityConfig, progress: bool = True) -> Fidelity
         The report. At one seed, device, dtype and batch size all of it but the wall time is reproducible.
 
     Raises:
-        ValueError: There is no such checkpoint, world, twin or policy.
+        ValueError: There is no such checkpoint, world, twin, policy or recording.
         gymnasium.error.DependencyNotInstalled: The twin's simulator is missing.
         ReaderError: The twin misreads its own frames.
     """
@@ -55,29 +55,35 @@ def evaluate_fidelity(config: FidelityConfig, progress: bool = True) -> Fidelity
 def evaluate_model(model: WorldModel, config: FidelityConfig, progress: bool = True) -> FidelityReport:
     """Measures a model in memory as `evaluate_fidelity` does; `config.checkpoint` only names it in the report."""
     resolved = config.resolve(model.card)
+    if resolved.recordings:
+        return _evaluate(model, resolved, RecordedRollouts.open(model, resolved), None, progress)
     env = make_twin(resolved.twin, split=resolved.split)
     try:
-        return _evaluate(model, resolved, env, progress)
+        return _evaluate(model, resolved, TwinRollouts(env, model, resolved), env, progress)
     finally:
         env.close()
 
 
-def _evaluate(model: WorldModel, config: ResolvedConfig, env: Env, progress: bool) -> FidelityReport:
+def _evaluate(
+    model: WorldModel, config: ResolvedConfig, source: RolloutSource, env: Env | None, progress: bool
+) -> FidelityReport:
     begin = time.perf_counter()
     sampling = Sampling(num_denoising_steps=config.num_denoising_steps, temperature=config.temperature)
     world = model.card.worlds[config.world]
     tally = _Tally(
         config=config,
-        reader=reader_of(env, config.world),
+        reader=reader_of(env, config.world) if env else None,
         reward_threshold=max(abs(bound) for bound in world.reward_range) / 2,
     )
-    with tqdm(total=_num_batch_steps(config), desc=config.world, unit="step", disable=not progress) as bar:
-        for first, rollouts in _collect(model, env, config):
+    num_steps = _num_batch_steps(config, len(source))
+    with tqdm(total=num_steps, desc=config.world, unit="step", disable=not progress) as bar:
+        for first in range(0, len(source), config.batch_size):
+            rollouts = [source[index] for index in range(first, min(first + config.batch_size, len(source)))]
             tally.check_reader(rollouts)
             dreams = dream_rollouts(model, rollouts, sampling=sampling, on_step=bar.update)
             tally.score(first, rollouts, dreams)
             bar.set_postfix_str(tally.headline())
-        drift = measure_drift(model, env, config, sampling=sampling, on_step=bar.update)
+        drift = measure_drift(model, env, config, sampling=sampling, on_step=bar.update) if env else {}
     return FidelityReport(
         config=config,
         scores=tuple(tally.scores),
@@ -137,27 +143,9 @@ class _Tally:
         return f"right to the end {1 - len(self.failures) / len(self.scores):.1%} of {len(self.scores)}"
 
 
-def _collect(model: WorldModel, env: Env, config: ResolvedConfig) -> Iterator[tuple[int, list[RealRollout]]]:
-    """Yields batches of real rollouts, each with the index of its first; the actions are as the dream is told them."""
-    speech = Speech(env, model.card.worlds[config.world])
-    lead = Lead(steps=config.lead_steps, clip_frames=model.kept_frames)
-    for first in range(0, config.rollouts, config.batch_size):
-        rollouts = [
-            collect_rollout(
-                env,
-                config.policies[index % len(config.policies)],
-                seed=rollout_seed(config.seed, index),
-                horizon=config.horizon,
-                lead=lead,
-            )
-            for index in range(first, min(first + config.batch_size, config.rollouts))
-        ]
-        yield first, [replace(each, actions=speech.translate(each.actions, seed=each.seed)) for each in rollouts]
-
-
-def _num_batch_steps(config: FidelityConfig) -> int:
+def _num_batch_steps(config: FidelityConfig, num_rollouts: int) -> int:
     """Returns the model's steps in all; a batch that ends early takes fewer."""
-    short = -(-config.rollouts // config.batch_size) * config.horizon
+    short = -(-num_rollouts // config.batch_size) * config.horizon
     return short + -(-config.drift_rollouts // config.batch_size) * config.drift_steps
 
 

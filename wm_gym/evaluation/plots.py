@@ -34,8 +34,9 @@ def plot_fidelity(report: FidelityReport, path: Path) -> None:
     for axes in panels:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
+    config = report.config
     figure.suptitle(
-        f"{report.config.checkpoint} against {report.config.twin}: {len(report.scores)} held-out rollouts, open loop"
+        f"{config.checkpoint} against {config.yardstick}: {len(report.scores)} held-out rollouts, open loop"
     )
     _save(figure, path)
 

@@ -14,7 +14,7 @@ def render_table(report: Mapping[str, Any]) -> str:
     config = report["config"]
     steps = list(report["n_by_horizon"])
     lines = [
-        f"{report['checkpoint']} against {config['twin']}, {config['split']} layouts, open loop, "
+        f"{report['checkpoint']} against {_yardstick(config)}, open loop, "
         f"{report['n']} rollouts, seed {config['seed']}",
         _row("step", steps),
         _row("rollouts still running", [str(report["n_by_horizon"][step]) for step in steps]),
@@ -30,6 +30,13 @@ def render_table(report: Mapping[str, Any]) -> str:
         *(_failures(report) if report["factors"] else ()),
     ]
     return "\n".join(lines)
+
+
+def _yardstick(config: Mapping[str, Any]) -> str:
+    """Names the twin and its split, or the recordings in their place."""
+    if recordings := config.get("recordings"):
+        return ", ".join(recordings)
+    return f"{config['twin']}, {config['split']} layouts"
 
 
 def _states(report: Mapping[str, Any]) -> list[str]:

@@ -74,6 +74,7 @@ def evaluate_transfer(config: FidelityConfig, transfer: TransferConfig, progress
         gymnasium.error.DependencyNotInstalled: The twin's simulator is missing.
     """
     began = time.perf_counter()
+    config.require_twin()
     model = WorldModel.from_pretrained(config.checkpoint, device=config.device)
     world = model.card.world(config.world)
     known = WORLDS.get(world)

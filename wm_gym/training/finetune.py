@@ -23,13 +23,13 @@ from wm_gym.data.mixture import MixtureSampler
 from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStageConfig
 from wm_gym.training.commands import read_autoencoder, whole_share
 from wm_gym.training.dry_run import TrainingPlan, plan_training
+from wm_gym.training.extended_parts import with_memory, with_past_frames
 from wm_gym.training.finetune_autoencoder import LEAST_PSNR, reconstruction_psnr
 from wm_gym.training.finetune_data import FinetuneData
 from wm_gym.training.finetune_worlds import with_worlds
 from wm_gym.training.loop import LoopConfig, Stage, TrainResult, train
 from wm_gym.training.lora import LowRankStage, add_low_rank
 from wm_gym.training.pictures import Pictures
-from wm_gym.training.presets import with_memory
 from wm_gym.training.processes import ALONE, Processes, joined
 from wm_gym.training.rollout_pictures import RolloutPicturesConfig, rollout_pictures
 from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
@@ -62,6 +62,8 @@ class Finetune:
         lora_rank: train low-rank updates of this rank in transition and decoder, then add them to the weights; 0 trains
             every weight.
         memory_rounds: rounds that a model without memory learns to recall; 0 leaves it as it is.
+        past_frames: latent frames that the decoder learns to look back, more than it does: two show how things move; 0
+            leaves it as it is.
         autoencoder: fine-tune the autoencoder before the rest, for worlds that it cannot show.
         dry_run: say what it would take and stop; nothing is written.
         stage: what the world model's loss depends on.
@@ -78,6 +80,7 @@ class Finetune:
     replay: tuple[Path, ...] = ()
     lora_rank: int = 0
     memory_rounds: int = 0
+    past_frames: int = 0
     autoencoder: bool = False
     dry_run: bool = False
     stage: WorldModelStageConfig = field(default_factory=WorldModelStageConfig)
@@ -111,6 +114,13 @@ class Finetune:
             raise ValueError(f"lora_rank must be at least 0, got {self.lora_rank}; 0 trains every weight")
         if self.lora_rank and self.loop.shard:
             raise ValueError(f"lora_rank must be 0 with loop.shard, got {self.lora_rank}; low-rank training needs none")
+        if self.past_frames < 0:
+            raise ValueError(f"past_frames must be at least 0, got {self.past_frames}; 0 leaves the decoder as it is")
+        if self.lora_rank and self.past_frames:
+            raise ValueError(
+                f"lora_rank must be 0 with past_frames, got {self.lora_rank}: low-rank updates do not reach the "
+                "decoder's input"
+            )
         source, output = locate(self.checkpoint).resolve(), self.output.resolve()
         if output == source or ((output / MANIFEST).exists() and not (output / "training").exists()):
             raise ValueError(
@@ -131,6 +141,8 @@ class _Tuning:
         self._parts = with_worlds(parts, self._data.new)
         if config.memory_rounds:
             self._parts = with_memory(self._parts, config.memory_rounds)
+        if config.past_frames:
+            self._parts = with_past_frames(self._parts, config.past_frames)
         if unseen := self._data.unseen(parts.card):
             _logger().info(
                 "no recording of %s is trained on, so that it may be forgotten; name one with --replay",
@@ -158,7 +170,8 @@ class _Tuning:
             "checkpoint": self._origin,
             "lora_rank": config.lora_rank,
             "autoencoder": self._autoencoder_hash() if config.autoencoder else "",
-        } | ({"memory_rounds": config.memory_rounds} if config.memory_rounds else {})
+            **{name: value for name in ("memory_rounds", "past_frames") if (value := getattr(config, name))},
+        }
         pictures = rollout_pictures(config.rollouts, stage.model, self._data.mixture)
         return self._run(stage, config.loop, config.output, described, progress, pictures)
 
@@ -250,6 +263,7 @@ def finetune(
     replay: Recording | Sequence[Recording] = (),
     lora_rank: int = 0,
     memory_rounds: int = 0,
+    past_frames: int = 0,
     autoencoder: bool = False,
     stage: WorldModelStageConfig | None = None,
     loop: LoopConfig | None = None,
@@ -270,6 +284,7 @@ def finetune(
         replay: recordings of worlds that the checkpoint knows, against forgetting.
         lora_rank: rank of low-rank updates; 0 trains every weight.
         memory_rounds: rounds that a model without memory learns to recall; 0 leaves it as it is.
+        past_frames: latent frames that the decoder learns to look back; 0 leaves it as it is.
         autoencoder: whether to fine-tune the autoencoder first.
         stage: what the world model's loss depends on.
         loop: how to train the world model; default `finetune_loop()`.
@@ -295,6 +310,7 @@ def finetune(
         replay=_folders(replay),
         lora_rank=lora_rank,
         memory_rounds=memory_rounds,
+        past_frames=past_frames,
         autoencoder=autoencoder,
         stage=stage or WorldModelStageConfig(),
         loop=loop or finetune_loop(),

@@ -1,7 +1,7 @@
 """Presets: functions that build an untrained world model for a dataset."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -165,37 +165,6 @@ def untrained_world_model(
                 starts=_starts(data),
             )
         )
-
-
-def with_memory(parts: Parts, memory_rounds: int, memory_slots: int = 128, seed: int = 0) -> Parts:
-    """The parts of a world model without memory, with an untrained one that changes nothing until it is trained.
-
-    Args:
-        parts: the model's; they stay as they are.
-        memory_rounds: rounds that a step recalls.
-        memory_slots: rounds that the memory keeps to choose from.
-        seed: of the memory's initial weights.
-
-    Raises:
-        ValueError: the model has a memory, or the numbers are out of range.
-    """
-    old = parts.transition
-    if old.memory is not None:
-        raise ValueError(f"model must have no memory yet, got one of {old.memory.rounds} rounds; train it on as it is")
-    decoder = parts.decoder.config
-    memory = MemoryConfig(
-        rounds=memory_rounds,
-        slots=memory_slots,
-        latent_channels=decoder.latent_channels,
-        latent_size=decoder.latent_size,
-        chunk_frames=decoder.chunk_frames,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        transition = Transition(**{**old.config, "memory": asdict(memory)}).to(old.device)
-    missing = transition.load_state_dict(old.state_dict(), strict=False).missing_keys
-    assert all(name.startswith("reader.") for name in missing), missing
-    return replace(parts, transition=transition.train(old.training))
 
 
 def reward_values(dataset: Dataset, most: int = MAX_REWARD_VALUES) -> tuple[float, ...]:

@@ -77,6 +77,7 @@ def measure_suite(
         worlds: Which worlds, separated by commas; None is the config's, or all.
         progress: Whether to draw progress bars on stderr.
     """
+    config.require_twin()
     names = (config.world,) if config.world and worlds is None else chosen_worlds(model.card, worlds)
     store = ReportStore(long.output, _facts(model, config, long))
     for world in names:

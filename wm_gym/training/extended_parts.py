@@ -1,0 +1,68 @@
+"""A trained world model given what it lacks; it does what it did until it is trained on."""
+
+from dataclasses import asdict, replace
+
+import torch
+
+from wm_gym.checkpoint import Parts
+from wm_gym.decoder.video_decoder import VideoDecoder
+from wm_gym.transition.memory_bank import MemoryConfig
+from wm_gym.transition.transition import Transition
+
+
+def with_memory(parts: Parts, memory_rounds: int, memory_slots: int = 128, seed: int = 0) -> Parts:
+    """The parts of a world model without memory, with an untrained one that changes nothing until it is trained.
+
+    Args:
+        parts: the model's; they stay as they are.
+        memory_rounds: rounds that a step recalls.
+        memory_slots: rounds that the memory keeps to choose from.
+        seed: of the memory's initial weights.
+
+    Raises:
+        ValueError: the model has a memory, or the numbers are out of range.
+    """
+    old = parts.transition
+    if old.memory is not None:
+        raise ValueError(f"model must have no memory yet, got one of {old.memory.rounds} rounds; train it on as it is")
+    decoder = parts.decoder.config
+    memory = MemoryConfig(
+        rounds=memory_rounds,
+        slots=memory_slots,
+        latent_channels=decoder.latent_channels,
+        latent_size=decoder.latent_size,
+        chunk_frames=decoder.chunk_frames,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transition = Transition(**{**old.config, "memory": asdict(memory)}).to(old.device)
+    missing = transition.load_state_dict(old.state_dict(), strict=False).missing_keys
+    assert all(name.startswith("reader.") for name in missing), missing
+    return replace(parts, transition=transition.train(old.training))
+
+
+def with_past_frames(parts: Parts, past_frames: int) -> Parts:
+    """The parts of a world model whose decoder looks further back; it does what it did until it is trained.
+
+    Args:
+        parts: the model's; they stay as they are.
+        past_frames: latent frames before the chunk that the decoder sees.
+
+    Raises:
+        ValueError: it sees as many already.
+    """
+    old = parts.decoder
+    if past_frames <= old.config.past_frames:
+        raise ValueError(
+            f"past_frames must be more than the model's own {old.config.past_frames}, got {past_frames}; "
+            "leave it out to keep them"
+        )
+    config = replace(old.config, past_frames=past_frames)
+    decoder = VideoDecoder(config, dict(old.transformer.config)).to(old.transformer.device)
+    weights, name = old.state_dict(), "transformer.patch_embedding.weight"
+    oldest = old.config.first_channel("last")
+    added = (past_frames - old.config.past_frames) * config.latent_channels
+    seen = weights[name]
+    unseen = seen.new_zeros(len(seen), added, *seen.shape[2:])
+    decoder.load_state_dict(weights | {name: torch.cat([seen[:, :oldest], unseen, seen[:, oldest:]], dim=1)})
+    return replace(parts, decoder=decoder.train(old.training))
