@@ -94,7 +94,8 @@ def train_both(data: list[Path], output: Path, loop: LoopConfig = LOOP) -> dict[
                     shutil.copytree(output / "world_model", output / name)
                 processes.wait()
                 stage = make_stages(data, processes)["world_model"]
-                in_shards = replace(loop, num_iterations=length, shard=True)
+                again = name == "in_shards"  # where blocks also run again for their backward pass
+                in_shards = replace(loop, num_iterations=length, shard=True, gradient_checkpointing=again)
                 train(stage, in_shards, output / name, progress=False, processes=processes)
                 losses[name] = stage.losses
         (output / f"losses_{processes.rank}.json").write_text(json.dumps(losses))

@@ -11,6 +11,7 @@ _FREE = (
     "checkpoint_minutes",
     "divergence_patience",
     "divergence_threshold",
+    "gradient_checkpointing",
     "log_every",
     "num_iterations",
     "shard",
@@ -38,6 +39,8 @@ class LoopConfig:
         divergence_threshold: the training stops where the loss, the gradient's norm or a head's loss stays above so
             many times its running median, or a part of the model has lost its gradient; more than 1. None never stops.
         divergence_patience: for how many iterations in a row.
+        gradient_checkpointing: keep the inputs of the transformers' blocks alone for the backward pass, which runs the
+            blocks again: less memory, more time, the same loss.
         shard: split the transformers' blocks, with gradients and optimizer state, over the processes (FSDP2); each
             then writes its own part of a training checkpoint. Any number of processes may go on with it.
         allow_changes: a resume may change these numbers, such as a learning rate that was too high; it is then another
@@ -63,6 +66,7 @@ class LoopConfig:
     log_every: int = 50
     divergence_threshold: float | None = 10.0
     divergence_patience: int = 50
+    gradient_checkpointing: bool = False
     shard: bool = False
     allow_changes: bool = False
     seed: int = 0

@@ -1,20 +1,18 @@
 """Sharding: each process keeps a part of every transformer block, its gradient and its optimizer state (FSDP2).
 
 torch's `fully_shard` gathers a block's weights when the block runs, forward and backward, and scatters its gradient; it
-is what `accelerate` calls for FSDP2. Blocks are the classes that transformers and diffusers declare as not to be split.
-All else, encoders, queries and heads, is small and stays whole on every process. Gradients are added up, not averaged:
-the loss is that of the whole batch already (see `processes`).
+is what `accelerate` calls for FSDP2. All else, encoders, queries and heads, is small and stays whole on every process.
+Gradients are added up, not averaged: the loss is that of the whole batch already (see `processes`).
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from torch import Tensor, nn
 
 from wm_gym.training.processes import Processes
 from wm_gym.training.shards import is_sharded, whole
-from wm_gym.training.training_checkpoint import TrainingError
+from wm_gym.training.transformer_blocks import transformer_blocks
 
 
 def shard_blocks(module: nn.Module, processes: Processes) -> None:
@@ -26,32 +24,12 @@ def shard_blocks(module: nn.Module, processes: Processes) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    blocks = transformer_blocks(module)
-    if not blocks:
-        raise TrainingError(
-            f"shard must be given a module with transformer blocks, got a {type(module).__name__} without one; train "
-            "it without shard"
-        )
+    blocks = transformer_blocks(module, option="shard")
     mesh = init_device_mesh(next(module.parameters()).device.type, (processes.count,))
     for block in blocks:
         sharded = fully_shard(block, mesh=mesh, reshard_after_forward=True)
         sharded.set_gradient_divide_factor(1.0)
         sharded.set_force_sum_reduction_for_comms(True)  # gloo can neither average nor scale
-
-
-def transformer_blocks(module: nn.Module) -> list[nn.Module]:
-    """The blocks, in order, of all networks of transformers and diffusers in a module."""
-    blocks: dict[nn.Module, None] = {}
-    for network in module.modules():
-        names = _unsplit(network)
-        blocks |= {each: None for each in network.modules() if type(each).__name__ in names}
-    return list(blocks)
-
-
-def _unsplit(network: nn.Module) -> set[str]:
-    """The names of the classes that a network declares, itself or through a parent."""
-    declared: list[Any] = [vars(each).get("_no_split_modules") for each in type(network).__mro__]
-    return {str(name) for names in declared for name in names or ()}
 
 
 @contextmanager

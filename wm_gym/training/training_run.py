@@ -20,6 +20,7 @@ from torch import Tensor
 
 from wm_gym.training.divergence import DivergenceAlarm
 from wm_gym.training.ema import ExponentialMovingAverage, trained_parameters
+from wm_gym.training.gradient_checkpointing import checkpoint_blocks
 from wm_gym.training.gradients import clip_gradients, norms_of_parts, not_finite
 from wm_gym.training.loop_config import LoopConfig, changed_values, learning_rate
 from wm_gym.training.optimizer import make_optimizer
@@ -65,6 +66,8 @@ class TrainingRun:
         self._folder = output / "training"
         self._recorded = json.loads(json.dumps({"loop": asdict(config), "stage": dict(stage_config)}))
         self._processes = processes
+        if config.gradient_checkpointing:
+            checkpoint_blocks(stage.module)
         self.in_shards = config.shard and processes.count > 1
         if self.in_shards:
             processes.copy_from_first(parameter.data for parameter in stage.module.parameters())
