@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from tests.tolerances import assert_near
+from tests.training.finetuning import swim_dataset
 from tests.worlds import tiny_autoencoder, tiny_dataset
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.mixture import Mixture, MixtureSampler
-from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStageConfig, patch_weights
+from wm_gym.training.autoencoder_stage import Anchor, AutoencoderStage, AutoencoderStageConfig, patch_weights
 from wm_gym.training.commands import read_autoencoder
 
 CONFIG = AutoencoderStageConfig(batch_size=4)
@@ -26,6 +27,16 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def make_stage(dataset: Dataset, config: AutoencoderStageConfig = CONFIG) -> AutoencoderStage:
     sampler = MixtureSampler(Mixture((dataset,)), num_rounds=1, batch_size=config.batch_size)
     return AutoencoderStage(tiny_autoencoder(), sampler, config)
+
+
+def make_anchored(datasets: tuple[Dataset, Dataset], worlds: tuple[str, ...], weight: float = 1.0) -> AutoencoderStage:
+    """A stage of two worlds whose autoencoder has strayed from its anchor."""
+    sampler = MixtureSampler(Mixture(datasets), num_rounds=1, batch_size=4)
+    autoencoder = tiny_autoencoder()
+    anchor = Anchor.of(autoencoder, worlds)
+    with torch.no_grad():
+        next(autoencoder.parameters()).add_(0.1)
+    return AutoencoderStage(autoencoder, sampler, replace(CONFIG, anchor_weight=weight), anchor=anchor)
 
 
 def loss_of(stage: AutoencoderStage, iteration: int = 0, seed: int = 0) -> torch.Tensor:
@@ -61,6 +72,31 @@ def test_turned_and_mirrored_patches_are_told_apart() -> None:
     turned = [torch.rot90(image, turns) for image in (patch, patch.flip(0)) for turns in range(4)]
     frames = torch.cat(turned, dim=1)[None]
     assert_near(patch_weights(frames, 8), torch.ones(1, 1, 8))
+
+
+def test_latents_of_replayed_worlds_are_held(dataset: Dataset, tmp_path: Path) -> None:
+    other = swim_dataset(tmp_path / "swim")
+    free = make_anchored((dataset, other), ())
+    held = {worlds: make_anchored((dataset, other), worlds) for worlds in (("slide",), ("swim",), ("slide", "swim"))}
+    losses = {worlds: float(loss_of(stage).detach()) for worlds, stage in held.items()}
+    assert float(loss_of(free).detach()) < min(losses[("slide",)], losses[("swim",)])
+    assert max(losses[("slide",)], losses[("swim",)]) < losses[("slide", "swim")]
+    assert loss_of(make_anchored((dataset, other), ("slide",), weight=0.0)) == loss_of(free)
+    assert "anchor_weight" in held[("slide",)].describe() and "anchor_weight" not in free.describe()
+
+
+def test_an_anchor_does_not_move(dataset: Dataset, tmp_path: Path) -> None:
+    stage = make_anchored((dataset, swim_dataset(tmp_path / "swim")), ("slide",))
+    optimizer = torch.optim.Adam(stage.module.parameters(), lr=1e-2)
+    strayed = []
+    for iteration in range(40):
+        frames = torch.from_numpy(stage.sampler.sample(iteration).observations).flatten(0, 2)
+        with torch.no_grad():
+            strayed.append(float(stage._strayed(frames, stage.autoencoder.encode(frames))[0]))
+        optimizer.zero_grad()
+        loss_of(stage, iteration).backward()
+        optimizer.step()
+    assert strayed[-1] < strayed[0] / 2
 
 
 def test_loss_is_a_finite_scalar_with_detached_metrics(dataset: Dataset) -> None:

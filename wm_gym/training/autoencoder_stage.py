@@ -5,6 +5,7 @@ every distinct patch of the batch once, however often it occurs. Of several worl
 averaged, so that the textures of one do not drown the small things of another.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,11 +28,32 @@ class AutoencoderStageConfig:
         latent_noise: largest standard deviation of the noise on the latents; each frame draws its own up to it. It
             keeps the codes of different patches apart, so that decoding tolerates errors of that size.
         rare_share: share of the loss that counts distinct patches, the rest counts pixels.
+        anchor_weight: in fine-tuning, weight of the squared distance of replayed worlds' latents from what they were,
+            which is what the rest of the model reads and draws; 0 lets them go.
     """
 
     batch_size: int = 32
     latent_noise: float = 0.3
     rare_share: float = 0.75
+    anchor_weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anchor:
+    """What latents shall stay.
+
+    Attributes:
+        autoencoder: whose latents, frozen.
+        worlds: of which worlds of the mixture.
+    """
+
+    autoencoder: PatchAutoencoder
+    worlds: tuple[str, ...]
+
+    @classmethod
+    def of(cls, autoencoder: PatchAutoencoder, worlds: tuple[str, ...]) -> "Anchor":
+        """The latents as they are now."""
+        return cls(autoencoder=copy.deepcopy(autoencoder).eval().requires_grad_(False), worlds=worlds)
 
 
 def patch_weights(
@@ -56,8 +78,10 @@ class AutoencoderStage:
         sampler: MixtureSampler,
         config: AutoencoderStageConfig,
         processes: Processes = ALONE,
+        anchor: Anchor | None = None,
     ) -> None:
-        """Trains `autoencoder` on the frames of `sampler`, whose shard is that of this process."""
+        """Trains `autoencoder` on the frames of `sampler`, whose shard is that of this process, near an anchor."""
+        self._anchor = anchor if anchor and anchor.worlds and config.anchor_weight else None
         self.processes = processes
         self.module: nn.Module = autoencoder
         self.autoencoder = autoencoder
@@ -82,6 +106,7 @@ class AutoencoderStage:
         plain = torch.stack([each.mean() for each in errors])
         rare, plain = processes.sum(rare) / processes.count, processes.sum(plain) / processes.count
         losses = self.config.rare_share * rare + (1 - self.config.rare_share) * plain
+        losses = losses + self.config.anchor_weight * self._strayed(frames, latents)
         metrics = {"psnr": 10 * torch.log10(4 / plain.detach().mean()), "rare_patches": rare.detach().mean()}
         if len(worlds) == 1:
             return losses[0], metrics
@@ -89,6 +114,20 @@ class AutoencoderStage:
             f"psnr/{world}": 10 * torch.log10(4 / each.detach()) for world, each in zip(worlds, plain, strict=True)
         }
         return (losses + 1e-6).sqrt().mean(), metrics
+
+    def _strayed(
+        self, frames: UInt8[Tensor, "n height width 3"], latents: Float[Tensor, "n channel rows columns"]
+    ) -> Float[Tensor, " worlds"]:
+        """How far each world's latents are from the anchor's, squared; 0 where they are free."""
+        worlds = self.sampler.mixture.worlds
+        distances = torch.zeros(len(worlds), device=latents.device)
+        if self._anchor is None:
+            return distances
+        shares = zip(worlds, frames.chunk(len(worlds)), latents.chunk(len(worlds)), strict=True)
+        for index, (world, shown, found) in enumerate(shares):
+            if world in self._anchor.worlds:
+                distances[index] = (found - self._anchor.autoencoder.encode(shown)).square().mean()
+        return self.processes.sum(distances) / self.processes.count
 
     def _random(self, draw: Callable[..., Tensor], shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Random numbers for the frames of the whole batch, of which those of this process are kept."""
@@ -104,4 +143,7 @@ class AutoencoderStage:
 
     def describe(self) -> dict[str, object]:
         """What a resume must keep."""
-        return {**asdict(self.config), "shape": {k: v for k, v in self.autoencoder.config.items() if k[0] != "_"}}
+        config = asdict(self.config)
+        if self._anchor is None:
+            del config["anchor_weight"]
+        return {**config, "shape": {k: v for k, v in self.autoencoder.config.items() if k[0] != "_"}}

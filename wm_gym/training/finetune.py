@@ -20,7 +20,7 @@ from wm_gym.checkpoint import WEIGHTS, locate
 from wm_gym.checkpoint_manifest import MANIFEST
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.mixture import MixtureSampler
-from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStageConfig
+from wm_gym.training.autoencoder_stage import Anchor, AutoencoderStage, AutoencoderStageConfig
 from wm_gym.training.commands import read_autoencoder, whole_share
 from wm_gym.training.dry_run import TrainingPlan, plan_training
 from wm_gym.training.extended_parts import with_memory, with_past_frames
@@ -212,7 +212,9 @@ class _Tuning:
             seed=self._config.autoencoder_loop.seed,
             shard=(self._processes.rank, self._processes.count),
         )
-        return AutoencoderStage(self._parts.autoencoder.train(), sampler, config, self._processes)
+        autoencoder = self._parts.autoencoder
+        anchor = Anchor.of(autoencoder, self._data.mixture.worlds[len(self._data.new) :])
+        return AutoencoderStage(autoencoder.train(), sampler, config, self._processes, anchor)
 
     def _world_model_stage(self) -> WorldModelStage:
         config, most = self._config, self._parts.transition.history_rounds + 1
