@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def run(*command: str, cwd: Path) -> str:
     return done.stdout
 
 
+@cache
+def help_of(*command: str) -> str:
+    """What a command of Python says about its options; it starts once for all lines that name it."""
+    return run(sys.executable, *command, "--help", cwd=ROOT)
+
+
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
 def test_python_blocks_run(code: str, tmp_path: Path) -> None:
     path = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
@@ -36,7 +43,7 @@ def test_python_blocks_run(code: str, tmp_path: Path) -> None:
 def test_commands_have_the_options_they_name(command: str) -> None:
     words = shlex.split(command, comments=True)
     start, rest = (WM_GYM, words[1:]) if words[0] == "wm-gym" else (words[1:3], words[3:])
-    text = run(sys.executable, *start, *rest[: 2 if rest[0] in ("data", "train") else 1], "--help", cwd=ROOT)
+    text = help_of(*start, *rest[: 2 if rest[0] in ("data", "train") else 1])
     options = [word.split("=")[0] for word in rest if word.startswith("--")]
     assert [option for option in options if option not in text] == []
 

@@ -171,6 +171,23 @@ def test_box_actions_are_recorded_through_values(tmp_path: Path) -> None:
     assert set(dataset.action_texts) <= {"push left", "push right"} and dataset.num_steps == 4
 
 
+def test_random_policy_draws_from_the_table_of_box_actions(tmp_path: Path) -> None:
+    env = gym.make("MountainCarContinuous-v0", render_mode="rgb_array")
+    dataset = record(
+        env,
+        random_policy,
+        output=tmp_path,
+        num_episodes=1,
+        max_steps=30,
+        action_texts={0: "push left", 1: "wait", 2: "push right"},
+        action_values=[[-1.0], [0.0], [1.0]],
+        frame_size=(8, 12),
+        progress=False,
+    )
+    env.close()
+    assert dataset.action_texts == ("push left", "push right", "wait")
+
+
 def test_env_without_frames_is_refused_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="render_mode None; pass render_mode='rgb_array' to gym.make"):
         record_lake(gym.make("FrozenLake-v1"), tmp_path)

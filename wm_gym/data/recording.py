@@ -86,7 +86,7 @@ def record(
 
 
 def random_policy(env: Env, rng: np.random.Generator) -> Policy:
-    """Makes a policy that acts uniformly: over the phrasings a world offers, or over the indices of a Discrete env.
+    """Makes a policy that acts uniformly: over the phrasings a world offers, or over the indices of its actions.
 
     Raises:
         ValueError: when the env has neither.
@@ -148,6 +148,13 @@ class ActionTexts:
         if missing:
             raise ValueError(f"action_texts must name every action of {space}, got no text for {missing}; pass them")
         return cls(phrases=table, values=values)
+
+    def indexed(self, env: Env) -> Env:
+        """Returns the env as a policy sees it: one with a table of actions takes their indices."""
+        if not self.values:
+            return env
+        indices = gym.spaces.Discrete(len(self.values))
+        return gym.wrappers.TransformAction(env, lambda index: np.asarray(self.values[int(index)]), indices)
 
     def translate(self, action: Any, rng: np.random.Generator) -> tuple[Any, str]:
         """Returns the env's action and its text, one of its phrasings drawn from `rng`; "" for numbers.
@@ -225,7 +232,7 @@ def _play(
     max_steps: int | None,
 ) -> Episode:
     observation, info = env.reset(seed=seed)
-    policy = policy_factory(env, np.random.default_rng(seed))
+    policy = policy_factory(texts.indexed(env), np.random.default_rng(seed))
     phrase_rng = np.random.default_rng([seed, 1])
     observations, actions = [camera.frames(observation)], []
     num_controls = len(_control_range(env)[0])
