@@ -93,7 +93,7 @@ def build_variant(name: str, checkpoint: str) -> Variant:
     model = WorldModel.from_pretrained(checkpoint)
     match name:
         case "compiled":
-            compile_stages(model)
+            model = WorldModel.from_pretrained(checkpoint, compiled=True)
         case "int8":
             quantize_linears(model)
         case "bfloat16":
@@ -104,20 +104,6 @@ def build_variant(name: str, checkpoint: str) -> Variant:
         case "one thread":
             return Variant(name=name, model=model, context=one_thread)
     return Variant(name=name, model=model)
-
-
-def compile_stages(model: WorldModel) -> None:
-    """Compiles the stages of a step with `torch.compile`, at the first step that each shape meets."""
-    stages: tuple[tuple[Any, str], ...] = (
-        (model.encoder, "forward"),
-        (model.heads, "forward"),
-        (model.transition, "step"),
-        (model.decoder, "step"),
-        (model.autoencoder, "encode"),
-        (model.autoencoder, "decode"),
-    )
-    for part, name in stages:
-        setattr(part, name, torch.compile(getattr(part, name)))
 
 
 def quantize_linears(model: WorldModel) -> None:

@@ -52,6 +52,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             name, or else the first that has the world.
         render_mode: None, "rgb_array" (the last frame) or "human" (a window, with the extra `play`).
         device: where the model runs, as torch names it.
+        compiled: run it through `torch.compile`: the first steps take a minute or two, the others less than without.
         num_denoising_steps: decoder calls a chunk, at least 1; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise, at least 0; None takes the checkpoint's. More makes the world
             less predictable, and its mistakes harder to exploit.
@@ -72,6 +73,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         checkpoint: str | Path | None = None,
         render_mode: str | None = None,
         device: str = "cpu",
+        compiled: bool = False,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
         max_uncertainty: float | None = None,
@@ -84,6 +86,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             checkpoint=checkpoint,
             render_mode=render_mode,
             device=device,
+            compiled=compiled,
             num_denoising_steps=num_denoising_steps,
             temperature=temperature,
             max_uncertainty=max_uncertainty,
@@ -98,7 +101,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         self.render_mode = render_mode
         name = _checkpoint_of(world or "minigrid") if checkpoint is None else checkpoint
         self.world = read_card(name).world(world)
-        self.model = WorldModel.from_pretrained(name, device=device)
+        self.model = WorldModel.from_pretrained(name, device=device, compiled=compiled)
         self.latencies: dict[str, float] = {}
         self._num_denoising_steps = num_denoising_steps
         self._temperature = temperature

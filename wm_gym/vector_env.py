@@ -49,6 +49,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         checkpoint: name of a shipped checkpoint or a folder of your own.
         render_mode: None or "rgb_array" (the last frames, one a world).
         device: where the model runs, as torch names it.
+        compiled: run it through `torch.compile`: the first steps take a minute or two, the others less than without.
         num_denoising_steps: decoder calls a chunk; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise; None takes the checkpoint's.
         max_uncertainty: truncate a world once the model's uncertainty of it exceeds this; None never does.
@@ -70,6 +71,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         checkpoint: str | Path | None = None,
         render_mode: str | None = None,
         device: str = "cpu",
+        compiled: bool = False,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
         max_uncertainty: float | None = None,
@@ -88,6 +90,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
             checkpoint=checkpoint,
             render_mode=render_mode,
             device=device,
+            compiled=compiled,
             num_denoising_steps=num_denoising_steps,
             temperature=temperature,
             max_uncertainty=max_uncertainty,

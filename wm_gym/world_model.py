@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from wm_gym.actions import Action, check_numbers
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
+from wm_gym.compiled_stages import compile_stages
 from wm_gym.decoder.chunk_sampler import ChunkHistory, ChunkSampler, ChunkSampling, chunk_sampler, draw_guided
 from wm_gym.decoder.guidance import Guidance
 from wm_gym.rollout import Rollout, check_action_sequences, roll_out
@@ -61,7 +62,11 @@ class WorldModel(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, name_or_folder: str | Path, device: str = "cpu", sampling: ChunkSampling | None = None
+        cls,
+        name_or_folder: str | Path,
+        device: str = "cpu",
+        sampling: ChunkSampling | None = None,
+        compiled: bool = False,
     ) -> "WorldModel":
         """Load a shipped checkpoint by name, or one of your own by folder.
 
@@ -71,18 +76,23 @@ class WorldModel(nn.Module):
             sampling: how chunks are drawn one after the other, "autoregressive" or "swin" (see
                 `wm_gym.decoder.chunk_sampler`); None as the checkpoint was trained for. A state goes on under the
                 sampling that it was made with.
+            compiled: run the stages of a step through `torch.compile`: its first steps take a minute or two, the others
+                less than without. Frames may differ in the last bits from those without.
 
         Raises:
             CheckpointError: no such checkpoint, or one that is cut, changed or incomplete.
-            ValueError: a device that torch cannot use here, or a sampling that is none.
+            ValueError: a device that torch cannot use here, a sampling that is none, or no compiler.
         """
         model = cls(read_checkpoint(name_or_folder), sampling)
         try:
-            return model.to(device).eval()
+            model.to(device).eval()
         except (RuntimeError, AssertionError, NotImplementedError) as error:  # torch says it in all three ways
             raise ValueError(
                 f"device must be one that torch has here, got {device!r} ({error}); device='cpu' always is"
             ) from error
+        if compiled:
+            compile_stages(model.parts())
+        return model
 
     @staticmethod
     def from_parts(
