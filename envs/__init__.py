@@ -11,6 +11,7 @@ _TWINS = {  # name in the id: entry point, time limit in steps
     "MiniGrid": ("envs.minigrid.twin:MiniGridTwin", 256),
     "MiniGridNegative": ("envs.minigrid.negative:NegativeMiniGridTwin", 256),
     "MiniGridShifted": ("envs.minigrid.shifted:ShiftedMiniGridTwin", 256),
+    "MiniGridView": ("envs.minigrid.view:MiniGridViewTwin", 256),
     "CoinRun": ("envs.coinrun.twin:CoinRunTwin", 500),
     "DoomTakeCover": ("envs.doom.twin:TakeCoverTwin", 525),
     "DoomMyWayHome": ("envs.doom.twin:MyWayHomeTwin", 525),

@@ -72,7 +72,7 @@ def _crossing(rng: np.random.Generator) -> Layout | None:
     for _ in range(rng.integers(1, 4)):
         _wall_with_gap(grid, room, rng)
     floor = _free(grid, room.cells)
-    if len(floor) == len(room.cells) or len(floor) < 6 or not _connected(floor):
+    if len(floor) == len(room.cells) or len(floor) < 6 or not connected(floor):
         return None
     _place(grid, Goal(), floor, rng)
     return Layout(name="crossing", grid=grid, starts=_free(grid, floor))
@@ -96,7 +96,7 @@ def _objects(rng: np.random.Generator) -> Layout:
     room = _draw_room(rng)
     grid = _carve([room])
     for _ in range(rng.integers(1, 7)):
-        _place(grid, _object(rng), room.cells, rng)
+        _place(grid, draw_object(rng), room.cells, rng)
     if rng.random() < 0.7:
         _place(grid, Goal(), room.cells, rng)
     return Layout(name="objects", grid=grid, starts=_free(grid, room.cells))
@@ -112,7 +112,7 @@ def _rooms(rng: np.random.Generator) -> Layout | None:
         index = int(rng.integers(len(rooms)))
         if capacity[index] > 0:
             capacity[index] -= 1
-            _place(grid, _object(rng), rooms[index].cells, rng)
+            _place(grid, draw_object(rng), rooms[index].cells, rng)
     if rng.random() < 0.75:
         _place(grid, Goal(), rooms[rng.integers(len(rooms))].cells, rng)
     return Layout(name="rooms", grid=grid, starts=_free(grid, rooms[0].cells))
@@ -241,7 +241,8 @@ def _wall_with_gap(grid: Grid, room: Rectangle, rng: np.random.Generator) -> Non
         grid.set(*cell, wall)
 
 
-def _connected(cells: Sequence[Cell]) -> bool:
+def connected(cells: Sequence[Cell]) -> bool:
+    """Whether one can walk from each of the cells, at least one, to all others."""
     left, stack = set(cells[1:]), [cells[0]]
     while stack:
         x, y = stack.pop()
@@ -268,6 +269,7 @@ def _color(rng: np.random.Generator) -> str:
     return str(COLOR_NAMES[int(rng.integers(len(COLOR_NAMES)))])
 
 
-def _object(rng: np.random.Generator) -> WorldObj:
+def draw_object(rng: np.random.Generator) -> WorldObj:
+    """Draws a key, ball or box of any colour."""
     kind = (Key, Ball, Box)[int(rng.integers(3))]
     return kind(_color(rng))

@@ -33,11 +33,11 @@ def _no_mission() -> str:
 
 
 class GridEnv(MiniGridEnv):
-    """MiniGrid itself, dynamics untouched; it only leaves out the partial view, which nobody here looks at."""
+    """MiniGrid itself, dynamics untouched; it only leaves out the observations, which nobody here looks at."""
 
-    def __init__(self) -> None:
+    def __init__(self, grid_size: int = GRID_SIZE) -> None:
         """Builds an empty world; `load` fills it."""
-        super().__init__(mission_space=MissionSpace(mission_func=_no_mission), grid_size=GRID_SIZE, max_steps=2**62)
+        super().__init__(mission_space=MissionSpace(mission_func=_no_mission), grid_size=grid_size, max_steps=2**62)
 
     def load(self, layout: Layout, start: tuple[int, int], direction: int) -> None:
         """Puts the agent into a layout with empty hands."""

@@ -5,6 +5,7 @@ phrasings. A policy starts afresh by itself when its env has been reset.
 """
 
 from collections.abc import Callable
+from enum import IntEnum
 from typing import Any, Protocol
 
 import gymnasium as gym
@@ -36,8 +37,8 @@ HESITATION = 0.5
 class Behaviour(Protocol):
     """Chooses an action from the simulator's state."""
 
-    def act(self, simulator: MiniGridEnv) -> Action:
-        """The next action."""
+    def act(self, simulator: MiniGridEnv) -> IntEnum:
+        """The next action, by the twin's number."""
         ...
 
 
@@ -94,27 +95,27 @@ class GoalSeeker:
 
 def expert(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:
     """Reaches the goal through keys, doors and obstacles; explores where there is no goal."""
-    return _policy(env, rng, lambda: GoalSeeker(rng))
+    return speaking_policy(env, rng, lambda: GoalSeeker(rng))
 
 
 def explorer(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:
     """Picks up, drops, toggles and tries useless things; never enters the goal."""
-    return _policy(env, rng, lambda: Explorer(rng))
+    return speaking_policy(env, rng, lambda: Explorer(rng))
 
 
 def hesitant(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:
     """The explorer, who often idles where it could act: what teaches a world the many texts that mean nothing in it."""
-    return _policy(env, rng, lambda: HesitantExplorer(rng))
+    return speaking_policy(env, rng, lambda: HesitantExplorer(rng))
 
 
 def random_policy(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:
     """Uniform over the seven actions."""
-    return _policy(env, rng, lambda: RandomActions(rng))
+    return speaking_policy(env, rng, lambda: RandomActions(rng))
 
 
 def mixed(env: gym.Env[Any, Any], rng: np.random.Generator) -> Policy:
     """Draws a behaviour for each episode: see `MIXED_SHARES`."""
-    return _policy(env, rng, lambda: _draw_behaviour(rng))
+    return speaking_policy(env, rng, lambda: _draw_behaviour(rng))
 
 
 def _draw_behaviour(rng: np.random.Generator) -> Behaviour:
@@ -126,7 +127,7 @@ def _draw_behaviour(rng: np.random.Generator) -> Behaviour:
     return GoalSeeker(rng, RANDOM_SHARE)
 
 
-def _policy(env: gym.Env[Any, Any], rng: np.random.Generator, start: Callable[[], Behaviour]) -> Policy:
+def speaking_policy(env: gym.Env[Any, Any], rng: np.random.Generator, start: Callable[[], Behaviour]) -> Policy:
     """Makes a policy of a behaviour that starts anew with each episode and speaks in texts."""
     twin: Any = env.unwrapped
     phrasings = list(twin.action_phrases.values())

@@ -49,6 +49,19 @@ def test_half_a_place_is_half_kept() -> None:
     assert revisit_consistency(away, back, place=place, away=away, back=place) == Revisit(kept=0.5, left=True)
 
 
+def test_only_hidden_patches_count_where_they_are_known() -> None:
+    rng = np.random.default_rng(1)
+    place, away, elsewhere = (rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(3))
+    back, hidden = place.copy(), np.zeros((8, 8), bool)
+    back[:, 32:], hidden[:, 3:] = away[:, 32:], True
+
+    def visit(dream_away: np.ndarray) -> Revisit:
+        return revisit_consistency(dream_away, back, place=place, away=away, back=place, hidden=hidden)
+
+    assert visit(elsewhere) == Revisit(kept=0.2, left=True)  # no dream knows a far end that it has never seen
+    assert visit(place) == Revisit(kept=0.2, left=False)
+
+
 def test_patches_are_eight_pixels_a_side() -> None:
     frame, other = np.zeros((20, 17, 3), np.uint8), np.zeros((20, 17, 3), np.uint8)
     other[8:16, 0:8] = 100

@@ -25,6 +25,8 @@ class LongConfig:
             and the inverse dynamics elsewhere.
         trips: Trips there and back for revisits, of each length; 0 leaves them out.
         trip_steps: Steps away from the place, there and back together.
+        trip_actions: Names of the actions that the way there is made of, where not all that can be undone: with
+            "turn left" and "turn right" alone, trips look away and back.
         falls: Balls thrown for each law and range of speeds, in worlds that have laws; 0 leaves them out.
         output: Folder for the report. A run that was stopped goes on there.
     """
@@ -38,6 +40,7 @@ class LongConfig:
     judge: str | None = None
     trips: int = 12
     trip_steps: tuple[int, ...] = (12, 24, 48)
+    trip_actions: tuple[str, ...] | None = None
     falls: int = 16
     output: Path = Path("long-report")
 

@@ -3,6 +3,9 @@
 The place is cut into patches. A patch counts where what is really seen there and what is really seen away from it
 differ; it is as it was where the dream's error on coming back is less than half of that difference. A dream that never
 left has kept nothing: where it looks more like the start than like the real far end, the trip scores 0.
+
+Where it is known which patches were out of sight for long, those alone count. The far end is then a place that the
+dream has never seen and cannot know, so it has left where at least half of them no longer show the place.
 """
 
 from collections.abc import Sequence
@@ -10,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 PATCH = 8  # pixels a side
 VISIBLE = 4.0  # 8-bit levels: patches that differ less are alike
@@ -71,7 +74,15 @@ class RevisitReading:
         return asdict(self)
 
 
-def revisit_consistency(dream_away: Frame, dream_back: Frame, *, place: Frame, away: Frame, back: Frame) -> Revisit:
+def revisit_consistency(
+    dream_away: Frame,
+    dream_back: Frame,
+    *,
+    place: Frame,
+    away: Frame,
+    back: Frame,
+    hidden: Bool[np.ndarray, "rows columns"] | None = None,
+) -> Revisit:
     """Scores one trip.
 
     Args:
@@ -80,13 +91,17 @@ def revisit_consistency(dream_away: Frame, dream_back: Frame, *, place: Frame, a
         place: The real place before.
         away: The real far end.
         back: The real place after.
+        hidden: The patches that count; None for all.
     """
-    differs = patch_errors(away, back)
+    differs = patch_errors(away, back) * (1.0 if hidden is None else hidden)
     chosen = differs >= VISIBLE
     if not chosen.any():
         chosen = differs > 0
     kept = patch_errors(dream_back, back)[chosen] < KEPT * differs[chosen]
-    is_away = patch_errors(dream_away, away).sum() < patch_errors(dream_away, place).sum()
+    if hidden is None:
+        is_away = patch_errors(dream_away, away).sum() < patch_errors(dream_away, place).sum()
+    else:
+        is_away = np.mean(patch_errors(dream_away, place)[chosen] < KEPT * differs[chosen]) <= 0.5
     return Revisit(kept=float(kept.mean()) if kept.size else 0.0, left=bool(is_away))
 
 

@@ -29,6 +29,7 @@ def measure_revisit_part(stage: Stage, keep: Keep) -> None:
             num_steps=num_steps,
             seed=stage.config.seed,
             clip_frames=stage.model.kept_frames,
+            actions=stage.long.trip_actions,
         )
         if not trips:
             continue
@@ -45,7 +46,7 @@ def _dream(stage: Stage, trips: list[Trip], num_steps: int) -> tuple[RevisitRead
     frames = stage.dream_frames([trip.clip for trip in trips], [trip.seed for trip in trips], actions)
     aways = [row[trip.turn - 1] for row, trip in zip(frames, trips, strict=True)]
     revisits = [
-        revisit_consistency(away, row[-1], place=trip.clip[-1], away=trip.away, back=trip.back)
+        revisit_consistency(away, row[-1], place=trip.clip[-1], away=trip.away, back=trip.back, hidden=trip.hidden)
         for away, row, trip in zip(aways, frames, trips, strict=True)
     ]
     pictures: Pictures = {}

@@ -152,6 +152,8 @@ def _facts(model: WorldModel, config: FidelityConfig, long: LongConfig) -> dict[
     """What makes a run this very run."""
     asked = asdict(long)
     del asked["output"], asked["suite"]
+    if long.trip_actions is None:  # so that older runs go on
+        del asked["trip_actions"]
     shared = ("seed", "split", "twin", "policies", "drift_policy", "num_denoising_steps", "temperature", "batch_size")
     return {
         "checkpoint": config.checkpoint,
