@@ -44,6 +44,7 @@ DESCRIPTION = """A learned world model behind the Gymnasium API.
   wm-gym train --help                                     # autoencoder, then world-model; latent-actions; pan-plan
   wm-gym finetune minigrid data/mine --output runs/mine --dry-run    # what adding a world would take
   wm-gym evaluate minigrid --rollouts 100 --json fidelity.json
+  wm-gym evaluate runs/mine --world mine --recordings data/test    # a world without a twin
   wm-gym evaluate minigrid --worlds minigrid              # with action following; so do checkpoints of several worlds
   wm-gym evaluate minigrid --transfer runs/ppo/policy.zip random --json transfer.json    # policies, dream against real
   wm-gym evaluate minigrid --suite long --long-steps 1000 --output runs/long    # drift, revisits, ...: one HTML page
@@ -207,7 +208,8 @@ class Evaluate(FidelityConfig, FollowingConfig, TransferConfig, LongConfig):
 
     A checkpoint of several worlds, or `--worlds`, gives one table by world, with action following. `--transfer` plays
     policies in the dream and in the real twin instead, and tells how the dream ranks them. `--suite long` measures
-    what becomes of a world over a long time, and writes a page into `--output`.
+    what becomes of a world over a long time, and writes a page into `--output`. `--recordings` measures a world that
+    has no twin.
     """
 
     checkpoint: Positional[Annotated[str, arg(metavar="CHECKPOINT")]] = "minigrid"

@@ -205,6 +205,18 @@ def test_box_actions_without_values_are_refused(tmp_path: Path) -> None:
         record_lake(env, tmp_path)
 
 
+@pytest.mark.parametrize("values", [[[-1.0], [2.0]], [[-1.0, 0.0], [1.0, 0.0]]])
+def test_values_outside_the_action_space_are_refused(tmp_path: Path, values: list[list[float]]) -> None:
+    env = gym.make("MountainCarContinuous-v0", render_mode="rgb_array")
+    with pytest.raises(ValueError, match="action_values must be actions of Box"):
+        record_lake(env, tmp_path, action_texts={0: "left", 1: "right"}, action_values=values)
+
+
+def test_values_for_discrete_actions_are_refused(tmp_path: Path, lake: Any) -> None:
+    with pytest.raises(ValueError, match="action_values must be None for an env with Discrete"):
+        record_lake(lake, tmp_path, action_values=[[0.0], [1.0], [2.0], [3.0]])
+
+
 def test_texts_for_a_text_env_are_refused() -> None:
     with pytest.raises(ValueError, match="must be None for an env whose actions are texts"):
         ActionTexts.of(Corridor(), {0: "right"}, None)

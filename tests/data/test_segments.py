@@ -75,9 +75,16 @@ def test_uniform_over_all_starts_that_leave_room(dataset: Dataset) -> None:
     assert all(850 < count < 1150 for count in counts.values())  # 1000 expected, sigma 30
 
 
-def test_event_segments_end_with_an_event(dataset: Dataset) -> None:
-    starts = set(SegmentSampler(dataset, num_rounds=3, batch_size=200, event_fraction=1.0).starts(0))
-    assert starts == {(0, 2), (1, 0), (2, 0)}  # reward at step 4; terminations at steps 2 and 0
+def test_event_segments_hold_their_event_in_any_round(dataset: Dataset) -> None:
+    sampler = SegmentSampler(dataset, num_rounds=3, batch_size=3000, event_fraction=1.0)
+    counts = Counter(sampler.starts(0))
+    # a reward at step 4 of the first episode, terminations at step 2 of the second and at step 0 of the third
+    assert set(counts) == {(0, 2), (0, 3), (0, 4), (1, 0), (1, 1), (1, 2), (2, 0)}
+    assert all(240 < count < 430 for start, count in counts.items() if start != (2, 0))  # 333 expected, sigma 17
+    batch = sampler.sample(0)
+    assert ((batch.rewards != 0) | batch.terminated).any(axis=1).all()
+    ends = batch.terminated.argmax(axis=1)[batch.terminated.any(axis=1)]
+    assert set(ends.tolist()) == {0, 1, 2}
 
 
 def test_event_fraction_is_the_share_of_event_segments(dataset: Dataset) -> None:

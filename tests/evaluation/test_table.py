@@ -29,6 +29,7 @@ REPORT: dict[str, Any] = {
     "checkpoint": "minigrid",
     "config": {"twin": "envs:real/MiniGrid-v0", "split": "test", "seed": 7},
     "n": 3,
+    "distinct_starts": 3,
     "n_by_horizon": {"1": 3, "64": 0},
     "state_accuracy": {"1": 2 / 3, "64": None},
     "state_accuracy_interval": {"1": [0.208, 0.939], "64": [0.0, 1.0]},

@@ -85,6 +85,12 @@ def test_latents_of_replayed_worlds_are_held(dataset: Dataset, tmp_path: Path) -
     assert "anchor_weight" in held[("slide",)].describe() and "anchor_weight" not in free.describe()
 
 
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_an_anchor_weight_out_of_range_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="anchor_weight must be at least 0 and finite"):
+        AutoencoderStageConfig(anchor_weight=weight)
+
+
 def test_an_anchor_does_not_move(dataset: Dataset, tmp_path: Path) -> None:
     stage = make_anchored((dataset, swim_dataset(tmp_path / "swim")), ("slide",))
     optimizer = torch.optim.Adam(stage.module.parameters(), lr=1e-2)

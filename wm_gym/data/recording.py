@@ -137,10 +137,16 @@ class ActionTexts:
             return cls(phrases={})
         given = (action_texts or {}).items()
         table = {index: _phrasings(texts) for index, texts in given}
-        values = tuple(action_values or ())
+        values = tuple(() if action_values is None else action_values)
         if isinstance(space, gym.spaces.Discrete):
+            if values:
+                raise ValueError(f"action_values must be None for an env with {space} actions, got {values}")
             wanted = set(range(int(space.start), int(space.start + space.n)))
         elif values:
+            values = tuple(np.asarray(value, dtype=space.dtype) for value in values)
+            for value in values:
+                if not space.contains(value):
+                    raise ValueError(f"action_values must be actions of {space}, got {value}; write others")
             wanted = set(range(len(values)))
         else:
             raise ValueError(f"action_values must list the actions to choose from in {space}, got none; pass it")
@@ -172,7 +178,7 @@ class ActionTexts:
         if index not in self.phrases or (self.values and index >= len(self.values)):
             raise ValueError(f"action must be one of {sorted(self.phrases)}, got {index}; add it to action_texts")
         options = self.phrases[index]
-        value = np.asarray(self.values[index], dtype=np.float32) if self.values else index
+        value = np.asarray(self.values[index]) if self.values else index
         return value, options[int(rng.integers(len(options)))]
 
 

@@ -174,19 +174,21 @@ class SegmentSampler:
         by_event = rng.random(self.batch_size) < self.event_fraction
         uniform = rng.integers(self._first_starts[-1], size=self.batch_size)
         events = rng.integers(max(len(self._events), 1), size=self.batch_size)
-        drawn = zip(by_event.tolist(), uniform.tolist(), events.tolist(), strict=True)
+        places = np.random.default_rng([self.seed, iteration, 2]).integers(self.num_rounds, size=self.batch_size)
+        drawn = zip(by_event.tolist(), uniform.tolist(), events.tolist(), places.tolist(), strict=True)
         return [
-            self._event_start(event) if by_event and len(self._events) else self._uniform_start(number)
-            for by_event, number, event in drawn
+            self._event_start(event, place) if by_event and len(self._events) else self._uniform_start(number)
+            for by_event, number, event, place in drawn
         ]
 
     def _uniform_start(self, number: int) -> tuple[int, int]:
         index = int(np.searchsorted(self._first_starts, number, side="right")) - 1
         return index, number - int(self._first_starts[index])
 
-    def _event_start(self, number: int) -> tuple[int, int]:
+    def _event_start(self, number: int, place: int) -> tuple[int, int]:
+        """A segment with an event in round `place`: a world may also end in the first round that it knows of."""
         index, step = self._events[number].tolist()
-        return index, max(step - self.num_rounds + 1, 0)
+        return index, max(step - place, 0)
 
     def _decoded(self, index: int) -> _DecodedEpisode:
         if index in self._cache:

@@ -31,6 +31,7 @@ class FidelityConfig:
             number i modulo their count. None are the world's own; MiniGrid's are an explorer, who works keys, doors and
             boxes and never ends an episode, one at random, and an expert, who reaches goals.
         lead_steps: Steps, at least and at most, that the policy takes before a rollout begins; None are the world's.
+            Recorded episodes that are not longer are left out.
         batch_size: Worlds dreamed at once.
         drift_rollouts: Number of long rollouts; 0 leaves the drift out.
         drift_steps: Steps of each long rollout.
@@ -84,6 +85,8 @@ class FidelityConfig:
     def _check_recordings(self, recordings: tuple[str, ...]) -> None:
         if not recordings:
             raise ValueError("recordings must name at least one dataset folder, got none")
+        if len(set(map(Path, recordings))) < len(recordings):
+            raise ValueError(f"recordings must name each folder once, got {recordings}")
         for name in ("twin", "policies", "drift_policy"):
             if value := getattr(self, name):
                 raise ValueError(f"{name} must be left out where recordings stand in for the twin, got {value!r}")
@@ -102,8 +105,9 @@ class FidelityConfig:
         """
         world = card.world(self.world)
         plan, known = PLANS.get(world), WORLDS.get(world)
+        lead_steps = self.lead_steps or (plan.lead_steps if plan else (0, 0))
         if self.recordings:
-            return self._resolved(world=world, twin="", policies=(), lead_steps=self.lead_steps or (0, 0))
+            return self._resolved(world=world, twin="", policies=(), lead_steps=lead_steps)
         twin = self.twin or (known and known.twin)
         policies = self.policies or (plan and plan.policies)
         for name, value in (("twin", twin), ("policies", policies)):
@@ -117,7 +121,6 @@ class FidelityConfig:
             raise ValueError(
                 f"drift_policy must be named for the world {world!r}, got none: its own policies may end the episode"
             )
-        lead_steps = self.lead_steps or (plan.lead_steps if plan else (0, 0))
         return self._resolved(
             world=world, twin=twin, policies=policies, lead_steps=lead_steps, drift_policy=drift_policy
         )
@@ -209,7 +212,9 @@ def for_world(config: FidelityConfig, world: str) -> FidelityConfig:
     Raises:
         ValueError: The config names what each world brings itself.
     """
-    for name in ("world", "twin", "recordings", "policies", "lead_steps", "drift_policy"):
+    if config.recordings is not None:
+        raise ValueError("recordings must be of one world, got several worlds to measure; name it with --world")
+    for name in ("world", "twin", "policies", "lead_steps", "drift_policy"):
         if (value := getattr(config, name)) is not None:
             raise ValueError(f"{name} must be left out to compare worlds, got {value!r}: each has its own")
     has_drift = world in PLANS and PLANS[world].drift_policy is not None

@@ -1,7 +1,8 @@
 """Fidelity by horizon: the learned world dreams held-out episodes open loop and is compared with the real twin.
 
 The yardstick is the true state, read off the generated frames by the twin's reader, which is first checked on the real
-frames of the very same rollouts. Frames are held for one batch of rollouts at a time.
+frames of the very same rollouts. Recordings stand in for a twin that is not at hand: then frames alone are compared.
+Frames are held for one batch of rollouts at a time.
 """
 
 import time

@@ -63,7 +63,7 @@ def evaluate(config: FidelityConfig, following: FollowingConfig, worlds: str | N
     """
     files.prepare()
     card = read_card(config.checkpoint)
-    if worlds is None and (config.world is not None or len(card.worlds) == 1):
+    if worlds is None and (config.world is not None or config.recordings is not None or len(card.worlds) == 1):
         return _evaluate_one(config, files)
     return _evaluate_all(config, following, chosen_worlds(card, worlds), files)
 
@@ -77,10 +77,12 @@ def _evaluate_one(config: FidelityConfig, files: Files) -> Outcome:
         report.save(files.json)
         paths.append(files.json)
     if files.picture:
-        failures = files.picture.with_name(f"{files.picture.stem}_failures.png")
         plot_fidelity(report, files.picture)
-        plot_failures(report, failures)
-        paths += [files.picture, failures]
+        paths.append(files.picture)
+        if report.reader.frames:  # else nobody looked for failures
+            failures = files.picture.with_name(f"{files.picture.stem}_failures.png")
+            plot_failures(report, failures)
+            paths.append(failures)
     return Outcome(table=report.table(), paths=tuple(paths))
 
 

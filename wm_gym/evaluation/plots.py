@@ -35,9 +35,7 @@ def plot_fidelity(report: FidelityReport, path: Path) -> None:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     config = report.config
-    figure.suptitle(
-        f"{config.checkpoint} against {config.yardstick}: {len(report.scores)} held-out rollouts, open loop"
-    )
+    figure.suptitle(f"{config.checkpoint} against {config.yardstick}: {len(report.scores)} rollouts, open loop")
     _save(figure, path)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, islice, zip_longest
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -55,10 +56,10 @@ class TwinRollouts:
 
 
 class RecordedRollouts:
-    """One rollout of each recorded episode that is long enough, without true states."""
+    """One rollout of each recorded episode that is long enough, without true states; datasets take turns."""
 
     def __init__(self, datasets: Sequence[Dataset], *, kept_frames: int, config: ResolvedConfig) -> None:
-        """Takes the first `config.rollouts` episodes that are longer than the lead.
+        """Takes at most `config.rollouts` of the episodes that are longer than the shortest lead.
 
         Args:
             datasets: Recordings of one world, which the model was not trained on.
@@ -70,20 +71,19 @@ class RecordedRollouts:
         """
         self._kept_frames = kept_frames
         self._config = config
-        _, longest_lead = config.lead_steps
-        long_enough = [
-            (dataset, index)
+        least, _ = config.lead_steps
+        fitting = [
+            [(dataset, index) for index, entry in enumerate(dataset.entries) if entry.num_steps > least]
             for dataset in datasets
-            for index, entry in enumerate(dataset.entries)
-            if entry.num_steps > longest_lead
         ]
-        if not long_enough:
+        turns = chain.from_iterable(zip_longest(*fitting))
+        self._episodes = list(islice((each for each in turns if each is not None), config.rollouts))
+        if not self._episodes:
             folders = ", ".join(str(dataset.folder) for dataset in datasets)
             raise ValueError(
-                f"recordings must hold an episode of more than {longest_lead} steps, the longest lead, got none in "
-                f"{folders}; record longer ones or shorten lead_steps"
+                f"recordings must hold an episode longer than the shortest lead, {least} steps, got none in {folders}; "
+                "record longer ones or shorten lead_steps"
             )
-        self._episodes = long_enough[: config.rollouts]
 
     @classmethod
     def open(cls, model: WorldModel, config: ResolvedConfig) -> "RecordedRollouts":
@@ -91,10 +91,11 @@ class RecordedRollouts:
 
         Raises:
             DatasetError: One is missing, cut or corrupt.
-            ValueError: One is of another world than the config's, or has other frames than the checkpoint.
+            ValueError: One is of another world than the config's, or has other frames or numbers than the checkpoint.
         """
         datasets = [Dataset.open(folder) for folder in config.recordings or ()]
         card = model.card
+        world = card.worlds[config.world]
         expected = (config.world, (*card.frame_size, card.chunk_frames))
         for dataset in datasets:
             manifest = dataset.manifest
@@ -102,6 +103,12 @@ class RecordedRollouts:
                 raise ValueError(
                     f"recordings must be of the world {expected[0]!r} with height, width and chunk_frames "
                     f"{expected[1]}, got {found[0]!r} with {found[1]} in {dataset.folder}"
+                )
+            numbers, known = (manifest.control_low, manifest.control_high), (world.control_low, world.control_high)
+            if manifest.control_low and numbers != known:
+                raise ValueError(
+                    f"recordings must have the checkpoint's range of numeric actions, {known}, got {numbers} in "
+                    f"{dataset.folder}; record or import them alike"
                 )
         return cls(datasets, kept_frames=model.kept_frames, config=config)
 
@@ -113,8 +120,8 @@ class RecordedRollouts:
         episode, manifest = dataset[number], dataset.manifest
         seed = rollout_seed(self._config.seed, index)
         least, most = self._config.lead_steps
-        start = int(np.random.default_rng([seed, 2]).integers(least, most + 1))
-        stop = start + min(self._config.horizon, episode.num_steps - start)
+        start = int(np.random.default_rng([seed, 2]).integers(least, min(most, episode.num_steps - 1) + 1))
+        stop = min(start + self._config.horizon, episode.num_steps)
         frames = episode.observations[: start + 1].reshape(-1, *episode.observations.shape[2:])
         return RealRollout(
             seed=seed,
@@ -129,8 +136,8 @@ class RecordedRollouts:
 
 
 def _told(episode: Episode, manifest: Manifest) -> tuple[Action, ...]:
-    """The episode's texts, and numbers in [-1, 1] where it was told numbers."""
+    """The episode's texts, and numbers in [-1, 1] where it was told numbers; those out of range count as its ends."""
     if episode.controls is None:
         return episode.actions
     pairs = zip(episode.actions, manifest.scaled(episode.controls), strict=True)
-    return tuple(text or numbers for text, numbers in pairs)
+    return tuple(numbers.clip(-1, 1) if np.isfinite(numbers).all() else text for text, numbers in pairs)

@@ -15,7 +15,7 @@ def render_table(report: Mapping[str, Any]) -> str:
     steps = list(report["n_by_horizon"])
     lines = [
         f"{report['checkpoint']} against {_yardstick(config)}, open loop, "
-        f"{report['n']} rollouts, seed {config['seed']}",
+        f"{report['n']} rollouts from {report['distinct_starts']} start(s), seed {config['seed']}",
         _row("step", steps),
         _row("rollouts still running", [str(report["n_by_horizon"][step]) for step in steps]),
         *(_states(report) if report["factors"] else ()),

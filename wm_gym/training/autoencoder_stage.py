@@ -6,6 +6,7 @@ averaged, so that the textures of one do not drown the small things of another.
 """
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,13 +30,21 @@ class AutoencoderStageConfig:
             keeps the codes of different patches apart, so that decoding tolerates errors of that size.
         rare_share: share of the loss that counts distinct patches, the rest counts pixels.
         anchor_weight: in fine-tuning, weight of the squared distance of replayed worlds' latents from what they were,
-            which is what the rest of the model reads and draws; 0 lets them go.
+            which is what the rest of the model reads and draws; 0 lets them go, as trainings before there was an anchor
+            did. It does nothing where no world is replayed.
+
+    Raises:
+        ValueError: `anchor_weight` is out of its range.
     """
 
     batch_size: int = 32
     latent_noise: float = 0.3
     rare_share: float = 0.75
     anchor_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.anchor_weight < math.inf:
+            raise ValueError(f"anchor_weight must be at least 0 and finite, got {self.anchor_weight}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,7 +58,8 @@ def with_past_frames(parts: Parts, past_frames: int) -> Parts:
             "leave it out to keep them"
         )
     config = replace(old.config, past_frames=past_frames)
-    decoder = VideoDecoder(config, dict(old.transformer.config)).to(old.transformer.device)
+    with torch.random.fork_rng(devices=[]):  # its own first weights are all replaced
+        decoder = VideoDecoder(config, dict(old.transformer.config)).to(old.transformer.device)
     weights, name = old.state_dict(), "transformer.patch_embedding.weight"
     oldest = old.config.first_channel("last")
     added = (past_frames - old.config.past_frames) * config.latent_channels

@@ -34,7 +34,7 @@ def checkpoint_blocks(module: nn.Module) -> None:
 
 
 def _checkpointed(processors: Sequence[_Processor], forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Run a block; a pass without gradients, or one that writes a cache, has nothing to run again."""
+    """Run a block; a pass without gradients has nothing to run again, and one that writes a cache must not."""
     if not torch.is_grad_enabled() or kwargs.get("past_key_values") is not None:
         return forward(*args, **kwargs)
     first = [processor.context for processor in processors]

@@ -40,7 +40,7 @@ class LoopConfig:
             many times its running median, or a part of the model has lost its gradient; more than 1. None never stops.
         divergence_patience: for how many iterations in a row.
         gradient_checkpointing: keep the inputs of the transformers' blocks alone for the backward pass, which runs the
-            blocks again: less memory, more time, the same loss.
+            blocks again: less memory, more time, the same loss. Refused where there are no such blocks.
         shard: split the transformers' blocks, with gradients and optimizer state, over the processes (FSDP2); each
             then writes its own part of a training checkpoint. Any number of processes may go on with it.
         allow_changes: a resume may change these numbers, such as a learning rate that was too high; it is then another

@@ -39,7 +39,7 @@ class WorldModelStageConfig:
     Attributes:
         batch_size: segments a batch, a multiple of the number of worlds.
         num_rounds: rounds a segment, at most the transition's history_rounds + 1.
-        event_fraction: share of segments drawn to end with a reward or a termination.
+        event_fraction: share of segments drawn around a reward or a termination, which may stand in any round.
         still_fraction: share of segments that begin at a still picture, as a world that starts from an image does.
         history_noise: largest standard deviation of the noise on the latents given as history.
         changed_weight: extra weight of a latent cell that the step changes, or that the model believes it changes.
