@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ from wm_gym.training.trained_sampling import train_for
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.transition.memory_bank import MemoryBank, noised, picture_keys, write_round
 from wm_gym.world_model import WorldModel
+
+TrainedPart: TypeAlias = Literal["encoder", "action_encoder", "transition", "heads", "decoder"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,8 @@ class WorldModelStageConfig:
             stands, while the next chunk stays the true one: error recycling.
         diffusion_forcing: a noise level of its own for each chunk of the history, rather than one for all, and for each
             chunk of a window, rather than staggered ones. (The chunks of a segment always have their own.)
+        trained_parts: which parts learn, where not all do: ("decoder",) is PAN's first stage, ("heads",) gives a world
+            another reward, and without "transition" the language model stays as it is.
         sampling: what the decoder is trained to be sampled by, "autoregressive" or "swin"; by default as before.
         swin: the window of "swin".
         window_stride: rounds from one window to the next, beginning anywhere. 2 shows each chunk once; 1 shows it as
@@ -73,6 +78,7 @@ class WorldModelStageConfig:
     state_dropout: float = 0.0
     recycled_fraction: float = 0.0
     diffusion_forcing: bool = False
+    trained_parts: tuple[TrainedPart, ...] | None = None
     sampling: ChunkSampling | None = None
     swin: SwinConfig = field(default_factory=SwinConfig)
     window_stride: int = 2
@@ -81,6 +87,9 @@ class WorldModelStageConfig:
         """Check the ranges of what would train on something else without a word."""
         if self.window_stride < 1:
             raise ValueError(f"window_stride must be at least 1, got {self.window_stride}")
+        if self.trained_parts is not None and not self.trained_parts:
+            names = ", ".join(get_args(TrainedPart))
+            raise ValueError(f"trained_parts must name at least one of {names}, got none; leave it out to train all")
         for name in ("action_dropout", "state_dropout", "recycled_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
@@ -105,6 +114,9 @@ class WorldModelStage:
         if config.sampling is not None:
             train_for(model, config.sampling, config.swin)
         model.autoencoder.requires_grad_(False)
+        for name in get_args(TrainedPart):
+            if config.trained_parts is not None and name not in config.trained_parts:
+                model.get_submodule(name).requires_grad_(False)
         texts, real = model.reader.read(sampler.mixture.action_texts)
         self._texts, self._real = texts.to(model.device), real.to(model.device)
         memory = model.transition.memory
@@ -328,7 +340,7 @@ class WorldModelStage:
         """What a resume must keep; a later option is named only where it is used, so that older trainings go on."""
         given, plain = asdict(self.config), asdict(WorldModelStageConfig())
         dropouts, windows = ("action_dropout", "state_dropout"), ("sampling", "swin", "window_stride")
-        later = (*dropouts, *windows, "recycled_fraction", "diffusion_forcing")
+        later = (*dropouts, *windows, "recycled_fraction", "diffusion_forcing", "trained_parts")
         kept = {name: value for name, value in given.items() if name not in later or value != plain[name]}
         return {**kept, "decoder": self.model.decoder.config.as_json()}
 
