@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.worlds import tiny_world_model
+from tests.worlds import tiny_world_model, worlds_of_ages
 from wm_gym.decoder.swin_config import SwinConfig
 from wm_gym.training.trained_sampling import train_for
 from wm_gym.world_model import WorldModel
@@ -32,13 +32,7 @@ def model(folder: Path) -> WorldModel:
 @pytest.fixture
 def state(model: WorldModel) -> WorldState:
     """Three worlds after 0, 1 and 3 steps."""
-    worlds = []
-    for row, num_steps in enumerate((0, 1, 3)):
-        world = model.reset(model.starts["slide"][row : row + 1], seeds=[row])
-        for number in range(num_steps):
-            world, _ = model.step(world, [ACTIONS[number % 4]])
-        worlds.append(world)
-    return WorldState.cat(worlds)
+    return worlds_of_ages(model, (0, 1, 3))
 
 
 def assert_same(actual: WorldState, expected: WorldState) -> None:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.production import unchecked
-from tests.worlds import tiny_world_model
+from tests.worlds import tiny_world_model, worlds_of_ages
 from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
 
@@ -25,13 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> WorldModel:
 @pytest.fixture
 def state(model: WorldModel) -> WorldState:
     """Three worlds after 0, 2 and 5 steps."""
-    worlds = []
-    for row, num_steps in enumerate((0, 2, 5)):
-        world = model.reset(model.starts["slide"][row : row + 1], seeds=[row])
-        for number in range(num_steps):
-            world, _ = model.step(world, [ACTIONS[number % 4]])
-        worlds.append(world)
-    return WorldState.cat(worlds)
+    return worlds_of_ages(model, (0, 2, 5))
 
 
 def assert_same(actual: WorldState, expected: WorldState) -> None:

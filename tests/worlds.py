@@ -1,6 +1,7 @@
 """A world small enough for tests: a tile that slides on a 4x4 board, its dataset, and an untrained model of it."""
 
 import string
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from wm_gym.data.recording import random_policy, record
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
 from wm_gym.world_card import ModelCard
 from wm_gym.world_model import WorldModel
+from wm_gym.world_state import WorldState
 
 TILES = 4  # a side
 TILE_PIXELS = 8
@@ -146,6 +148,18 @@ def tiny_general_model(folder: Path) -> WorldModel:
     steer = record(Steer(), steer_at_random, output=folder / "steer", num_episodes=4, max_steps=8, progress=False)
     size = replace(tiny_size(), past_frames=2, language="minilm")
     return untrained_world_model(Mixture((slide, steer)), tiny_autoencoder(), size).eval()
+
+
+def worlds_of_ages(model: WorldModel, ages: Sequence[int]) -> WorldState:
+    """One world of `Slide` for each age in steps, world i from start i with seed i, in one state."""
+    texts = ("go left", "go down", "", "wait")
+    worlds = []
+    for row, num_steps in enumerate(ages):
+        world = model.reset(model.starts["slide"][row : row + 1], seeds=[row])
+        for number in range(num_steps):
+            world, _ = model.step(world, [texts[number % 4]])
+        worlds.append(world)
+    return WorldState.cat(worlds)
 
 
 def write_tiny_checkpoint(folder: Path, window_chunks: int = 1, chunk_frames: int = 1) -> ModelCard:
