@@ -38,6 +38,8 @@ class PlanningPolicy:
         planner: searches in that model.
         vocabulary: for envs with numbered actions: action i says the ith text. None answers with what is said.
         replan_every: see `RecedingHorizon`.
+        tolerance: see `RecedingHorizon`.
+        max_refutations: see `RecedingHorizon`.
         seed: of the imagined worlds' noise; every plan draws another.
     """
 
@@ -48,10 +50,14 @@ class PlanningPolicy:
         *,
         vocabulary: tuple[str, ...] | None = None,
         replan_every: int | None = None,
+        tolerance: float = 10.0,
+        max_refutations: int = 16,
         seed: int = 0,
     ) -> None:
         self._model = model
-        self._control = RecedingHorizon(planner, replan_every=replan_every)
+        self._control = RecedingHorizon(
+            planner, replan_every=replan_every, tolerance=tolerance, max_refutations=max_refutations
+        )
         self._vocabulary = vocabulary
         self._rng = np.random.default_rng(seed)
 

@@ -70,12 +70,9 @@ class Explorer:
         self._plan = []
 
     def _make_plan(self, poses: WorldPoses) -> list[Move]:
-        pushes = search(poses, tilted_axis(self._rng) if self._fine else STRAIGHT_AXIS).pushes(poses.block)
-        if not pushes:
-            return [random_move(self._rng, self._fine)]
-        weights = np.array([math.exp(-len(push.way) / 2) for push in pushes])
-        push = pushes[int(self._rng.choice(len(pushes), p=weights / weights.sum()))]
-        return [*push.way, *[push.move] * int(self._rng.integers(1, LONGEST_PUSH + 1))]
+        axis = tilted_axis(self._rng) if self._fine else STRAIGHT_AXIS
+        plans = draw_pushes(self._rng, poses, 1, axis)
+        return plans[0] if plans else [random_move(self._rng, self._fine)]
 
 
 class Restless:
@@ -105,6 +102,21 @@ class Restless:
         """Drops the plan."""
         self._pause = 0
         self._behaviour.forget()
+
+
+def draw_pushes(
+    rng: np.random.Generator, poses: WorldPoses, num_plans: int, axis: Move = STRAIGHT_AXIS
+) -> list[list[Move]]:
+    """Ways around the block with a push of some steps at the end, the nearer the likelier; none where none is free."""
+    pushes = search(poses, axis).pushes(poses.block)
+    if not pushes:
+        return []
+    weights = np.array([math.exp(-len(push.way) / 2) for push in pushes])
+    drawn = [
+        (pushes[int(rng.choice(len(pushes), p=weights / weights.sum()))], int(rng.integers(1, LONGEST_PUSH + 1)))
+        for _ in range(num_plans)
+    ]
+    return [[*push.way, *[push.move] * length] for push, length in drawn]
 
 
 def random_move(rng: np.random.Generator, fine: bool) -> Move:

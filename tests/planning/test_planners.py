@@ -16,6 +16,7 @@ from wm_gym.actions import Action
 from wm_gym.planning import (
     BeamSearch,
     BestFirstSearch,
+    BestOfN,
     Budget,
     CategoricalPlans,
     CrossEntropyMethod,
@@ -56,7 +57,16 @@ def shooting(board: Board, objective: Objective, budget: Budget) -> Planner:
     return RandomShooting(board, CategoricalPlans(VOCABULARY), objective=objective, budget=budget, horizon=6)
 
 
-PLANNERS = [beam, best_first, mcts, cem, shooting]
+def wander(frame: np.ndarray, num_plans: int, rng: np.random.Generator) -> list[list[str]]:
+    """Plans of 1 to 8 texts at random."""
+    return [[str(rng.choice(VOCABULARY)) for _ in range(rng.integers(1, 9))] for _ in range(num_plans)]
+
+
+def best_of_n(board: Board, objective: Objective, budget: Budget) -> Planner:
+    return BestOfN(board, wander, objective=objective, budget=budget, num_plans=256)
+
+
+PLANNERS = [beam, best_first, mcts, cem, shooting, best_of_n]
 each_planner = pytest.mark.parametrize("make", PLANNERS)
 BUDGET = Budget(model_steps=4000)
 
@@ -314,6 +324,36 @@ def test_tree_search_ends_once_all_is_known() -> None:
     board = Board()
     search = MonteCarloTreeSearch(board, VOCABULARY, objective=Objective(), budget=BUDGET, max_depth=2)
     assert search.plan(board.reset((0, 0))).model_steps == 4 + 16
+
+
+def test_plans_that_begin_alike_are_one_world_until_they_part() -> None:
+    board = Board()
+
+    def propose(frame: np.ndarray, num_plans: int, rng: np.random.Generator) -> list[list[str]]:
+        return [["go right", "go right", text] for text in VOCABULARY] + [["go right"]]
+
+    plan = BestOfN(board, propose, objective=Objective(), budget=BUDGET).plan(board.reset(START))
+    assert board.batches == [1, 1, len(VOCABULARY)] and plan.model_steps == 2 + len(VOCABULARY)
+
+
+def test_plan_is_cut_short_where_it_is_best() -> None:
+    board = Board()
+    target = (3, 1)
+    objective = Objective(goal=ImageGoal(latents=board.reset(target).latents[0], scale=0.05))
+
+    def propose(frame: np.ndarray, num_plans: int, rng: np.random.Generator) -> list[list[str]]:
+        assert (frame == draw(START)).all() and num_plans == 5
+        return [["go right"] * 5, ["go down"] * 5]
+
+    plan = BestOfN(board, propose, objective=objective, budget=BUDGET, num_plans=5).plan(board.reset(START))
+    assert walk(board, START, plan.actions)[-1] == target and len(plan.actions) == 2
+
+
+@pytest.mark.parametrize("plans", [[], [[]], [["go right"], []]])
+def test_proposer_without_plans_is_refused(plans: list[list[str]]) -> None:
+    search = BestOfN(Board(), lambda frame, num_plans, rng: plans, objective=Objective(), budget=BUDGET)
+    with pytest.raises(ValueError, match="propose must return 64 plans of at least one action each, got"):
+        search.plan(Board().reset(START))
 
 
 @each_planner

@@ -5,6 +5,7 @@ Every planner is a `Planner`: `plan(state, warm_start)` gives a `Plan`, within a
 
 from wm_gym.planning.beam_search import BeamSearch
 from wm_gym.planning.best_first_search import BestFirstSearch
+from wm_gym.planning.best_of_n import BestOfN, PlanProposer
 from wm_gym.planning.budget import Budget
 from wm_gym.planning.critics import Critic, VisionLanguageCritic, judge
 from wm_gym.planning.goals import Goal, ImageGoal, RewardGoal, TextGoal
@@ -20,6 +21,7 @@ from wm_gym.planning.tree_picture import draw_tree, write_tree
 __all__ = [
     "BeamSearch",
     "BestFirstSearch",
+    "BestOfN",
     "Budget",
     "CategoricalPlans",
     "Critic",
@@ -34,6 +36,7 @@ __all__ = [
     "Objective",
     "Plan",
     "PlanDistribution",
+    "PlanProposer",
     "Planner",
     "Pursuit",
     "RandomShooting",

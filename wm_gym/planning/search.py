@@ -1,4 +1,4 @@
-"""The ground that beam search and best-first search stand on: a tree of worlds that no two nodes share."""
+"""The ground that searches stand on: a tree of worlds that no two nodes share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,11 +79,17 @@ class StateSearch:
 
     def expand(self, nodes: Sequence[Node]) -> list[Node]:
         """All new worlds one text after these, in one model call; fewer once the budget ends."""
-        pairs: list[tuple[Node, Action]] = [(node, text) for node in nodes for text in self._vocabulary]
-        children = self._step(pairs[: self._imagination.meter.afford(len(pairs))])
+        children = self.step([(node, text) for node in nodes for text in self._vocabulary])
         for node in nodes:
             node.world = None  # its memory is free again
         return children
+
+    def step(self, pairs: Sequence[tuple[Node, Action]]) -> list[Node]:
+        """The worlds one action after others, in one model call and in order; fewer once the budget ends.
+
+        Those that look like one that is known are left out, where they are one state.
+        """
+        return self._step(pairs[: self._imagination.meter.afford(len(pairs))])
 
     def follow(self, actions: Sequence[Action]) -> list[Node]:
         """The worlds along an earlier plan, as far as they are new and go on."""
