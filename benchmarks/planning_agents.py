@@ -12,7 +12,7 @@ from wm_gym.world_model import WorldModel
 
 STICKINESS = 0.6  # of the random policy that recorded MiniGrid
 NUM_PLANS = 64
-DISCOUNT = 0.98  # among pushes that end equally well the shortest is best
+DISCOUNT = 0.995  # among pushes that end equally well the shortest is best
 TOLERANCE = 25.0  # grey levels: a T that is off by half a pixel is no surprise
 
 Predict: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]

@@ -35,8 +35,8 @@ class PlanProposer(Protocol):
 class BestOfN:
     """Asks a proposer for plans, imagines all of them, and takes the one that the objective likes best.
 
-    So PAN's agent plans (arXiv 2511.09057). Plans that begin alike are one world until they part, and one is cut short
-    where it is best.
+    So PAN's agent plans (arXiv 2511.09057). Plans that begin alike are one world until they part. Where no plan ends
+    better than it begins, the one that leads to the rarest sight is followed.
 
     Args:
         dynamics: the model.
@@ -71,7 +71,7 @@ class BestOfN:
     def plan(
         self, state: WorldState, warm_start: Sequence[Action] = (), refutations: Sequence[Refutation] = ()
     ) -> Plan:
-        """See `Planner`. The warm start is one more plan, the first to be imagined.
+        """See `Planner`. The warm start is one more plan, the first to be imagined, and cut short where it is best.
 
         Raises:
             ValueError: also where the proposer returns no plans, or an empty one.
@@ -84,14 +84,17 @@ class BestOfN:
         if not plans or not all(plans):
             raise ValueError(f"propose must return {self._num_plans} plans of at least one action each, got {plans}")
         search.follow(warm_start)
+        ends = [] if search.best is None else [search.best]
         under_way = [(search.root, plan) for plan in plans]
         while under_way and not search.is_over:
-            under_way = _step_all(search, under_way)
-        return search.plan()
+            arrived = _step_all(search, under_way)
+            ends += [node for node, plan in arrived if node.ended or not plan]
+            under_way = [(node, plan) for node, plan in arrived if plan and not node.ended]
+        return search.plan(ends)
 
 
 def _step_all(search: StateSearch, under_way: Sequence[tuple[Node, list[Action]]]) -> list[tuple[Node, list[Action]]]:
-    """One step of each plan, from where it has come to; returns those that go on, with what is left of them."""
+    """One step of each plan, from where it has come to; returns where it has come to then, with what is left of it."""
     pairs: dict[tuple[int, str | bytes], tuple[Node, Action]] = {}
     keys = []
     for node, plan in under_way:
@@ -100,8 +103,4 @@ def _step_all(search: StateSearch, under_way: Sequence[tuple[Node, list[Action]]
     children = dict(zip(pairs, search.step(list(pairs.values())), strict=False))  # fewer where the budget ends
     for node, _ in under_way:
         node.world = None  # its memory is free again
-    return [
-        (children[key], plan[1:])
-        for key, (_, plan) in zip(keys, under_way, strict=True)
-        if key in children and len(plan) > 1 and not children[key].ended
-    ]
+    return [(children[key], plan[1:]) for key, (_, plan) in zip(keys, under_way, strict=True) if key in children]

@@ -103,18 +103,19 @@ class StateSearch:
             nodes.append(node)
         return nodes
 
-    def plan(self) -> Plan:
-        """The way to the best world.
+    def plan(self, nodes: Sequence[Node] = ()) -> Plan:
+        """The way to the best world, of these nodes or of all.
 
         Raises:
             ValueError: the budget did not suffice for a single step.
         """
-        if self.best is None:
+        best = max(nodes, key=self._rank, default=self.best)
+        if best is None:
             raise ValueError("budget must allow at least one model step, got none; pass a larger one")
-        way = self.tree.choose(self.best.moment)
+        way = self.tree.choose(best.moment)
         return Plan(
             actions=self.tree.actions(way),
-            value=self.best.value,
+            value=best.value,
             frames=self.tree.frames(way),
             model_steps=self._imagination.meter.model_steps,
             seconds=self._imagination.meter.seconds,
