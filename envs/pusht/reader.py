@@ -18,18 +18,19 @@ TOLERANCE = {"agent": 8.0, "block": 8.0, "angle": 8.0}
 
 _NOISE = 0.12  # smaller shares are taken for none,
 _SOLID = 0.4  # and so are those that are no neighbours of a larger one than this
-_MISFIT = 0.4  # how much of its area a thing may be out of shape and still be one
+MISFIT = 0.4  # how much of its area a thing may be out of shape and still be one
 _RIM = WALL // SCALE
 _MIDDLES = (np.stack(np.meshgrid(np.arange(FRAME_SIZE), np.arange(FRAME_SIZE)), -1) + 0.5) * SCALE  # (64, 64, 2), x y
 
 
-def read_state(frame: npt.NDArray[np.uint8]) -> dict[str, Any]:
+def read_state(frame: npt.NDArray[np.uint8], misfit: float = MISFIT) -> dict[str, Any]:
     """The state that a frame shows, with the keys of `PushT.state`.
 
     A thing that is missing, doubled or out of shape reads as None, so a broken frame never reads as a sound state.
 
     Args:
         frame: uint8 (64, 64, 3).
+        misfit: how much of its area a thing may be out of shape and still be one.
 
     Raises:
         ValueError: `frame` has another shape or dtype.
@@ -39,13 +40,13 @@ def read_state(frame: npt.NDArray[np.uint8]) -> dict[str, Any]:
         got = f"{getattr(frame, 'dtype', type(frame).__name__)} {getattr(frame, 'shape', '')}".strip()
         raise ValueError(f"frame must be a uint8 array of shape {shape}, got {got}; pass one frame of a chunk")
     goal, block, agent = _unmix(frame)
-    centre, pose = _find_agent(agent), _find_block(block)
+    centre, pose = _find_agent(agent, misfit), _find_block(block, misfit)
     hidden = np.minimum(block + agent, 1.0)
     return {
         "agent": None if centre is None else list(centre),
         "block": None if pose is None else list(pose.centre),
         "angle": None if pose is None else math.degrees(pose.angle) % 360,
-        "background": _fits(goal, _GOAL_SHARES * (1 - hidden), _GOAL_SHARES.sum()) and _has_walls(frame),
+        "background": _fits(goal, _GOAL_SHARES * (1 - hidden), _GOAL_SHARES.sum(), misfit) and _has_walls(frame),
     }
 
 
@@ -79,15 +80,15 @@ def _neighbourhood_maxima(values: Points) -> Points:
     return values
 
 
-def _find_agent(shares: Shares) -> Point | None:
+def _find_agent(shares: Shares, misfit: float) -> Point | None:
     centre = _centre(shares, AGENT_RADIUS)
     if centre is None:
         return None
     expected = disc_shares(centre)
-    return centre if _fits(shares, expected, expected.sum()) else None
+    return centre if _fits(shares, expected, expected.sum(), misfit) else None
 
 
-def _find_block(shares: Shares) -> Pose | None:
+def _find_block(shares: Shares, misfit: float) -> Pose | None:
     """The T's axis is that of its second moments; its third moment tells the stem from the bar."""
     centre = _centre(shares, T_RADIUS)
     if centre is None:
@@ -102,7 +103,7 @@ def _find_block(shares: Shares) -> Pose | None:
         axis += math.pi
     pose = Pose(centre=centre, angle=axis - math.pi / 2)  # the stem points down at angle 0
     expected = t_shares(pose)
-    return pose if _fits(shares, expected, expected.sum()) else None
+    return pose if _fits(shares, expected, expected.sum(), misfit) else None
 
 
 def _centre(shares: Shares, radius: float) -> Point | None:
@@ -118,8 +119,8 @@ def _centre(shares: Shares, radius: float) -> Point | None:
     return float(centre[0]), float(centre[1])
 
 
-def _fits(shares: Shares, expected: Shares, area: float) -> bool:
-    return bool(np.abs(shares - expected).sum() <= _MISFIT * area)
+def _fits(shares: Shares, expected: Shares, area: float, misfit: float) -> bool:
+    return bool(np.abs(shares - expected).sum() <= misfit * area)
 
 
 def _has_walls(frame: npt.NDArray[np.uint8]) -> bool:

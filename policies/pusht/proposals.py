@@ -15,6 +15,7 @@ from policies.pusht.expert import distance_to_goal
 from policies.pusht.routes import Move
 
 SCALE = 60.0  # workspace pixels
+MISFIT = 1.0  # dreamt things are blurred: see `envs.pusht.reader.read_state`
 
 _TEXTS = {move: text for text, move in NUMBERS.items()}
 
@@ -44,7 +45,7 @@ def nearness(frames: UInt8[np.ndarray, "batch height width 3"], text: str) -> Fl
 
 def read_poses(frame: UInt8[np.ndarray, "height width 3"]) -> WorldPoses | None:
     """The poses that a frame shows; None where the pusher or the T is missing."""
-    state = read_state(frame)
+    state = read_state(frame, MISFIT)
     if state["agent"] is None or state["block"] is None:
         return None
     x, y = state["agent"]
