@@ -20,7 +20,7 @@ from wm_gym.actions import Action, check_numbers
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
 from wm_gym.compiled_stages import compile_stages
 from wm_gym.decoder.chunk_sampler import ChunkHistory, ChunkSampler, ChunkSampling, chunk_sampler, draw_guided
-from wm_gym.decoder.guidance import Guidance
+from wm_gym.decoder.guidance import Condition, Guidance
 from wm_gym.rollout import Rollout, check_action_sequences, roll_out
 from wm_gym.step_output import StepOutput, Stopwatch
 from wm_gym.transition.history import history_with
@@ -239,16 +239,15 @@ class WorldModel(nn.Module):
             if events is not None and any(events):
                 tokens, cache = self._happen(state, plain, events)
             latent_state, transition = self.transition.step(cache, state.observation_tokens, tokens)
-            known, memory = self._with_memory(state, latent_state, tokens, plain)
+            past, memory = self._past(state, tokens, plain)
         with clock("decoder"):
             sampler, history = self.sampler, ChunkHistory(state.decoder, state.streams)
             noise = world_noise(state, (sampler.num_noise_frames, *state.latents.shape[2:]))
-            past = state.latents[:, -self.decoder.config.past_frames :]
             if guidance is None or guidance == Guidance():
-                drawn, chunks = sampler.draw(history, past, known, noise, scale, sigmas)
+                drawn, chunks = sampler.draw(history, past, latent_state, noise, scale, sigmas)
             else:
-                conditions = self._conditions(state, cache, known, guidance)
-                drawn, chunks = draw_guided(sampler, history, past, conditions, scale * noise, sigmas)
+                conditions = self._conditions(state, cache, past, latent_state, guidance)
+                drawn, chunks = draw_guided(sampler, history, conditions, scale * noise, sigmas)
         with clock("autoencoder"):
             frames = self.autoencoder.decode(drawn)
             latents = self.autoencoder.encode(frames)
@@ -279,28 +278,36 @@ class WorldModel(nn.Module):
         )
         return next_state, output
 
-    def _with_memory(
+    def _past(
         self,
         state: WorldState,
-        latent_state: Float[Tensor, "batch states width"],
         action_tokens: Float[Tensor, "batch tokens width"],
         written: Float[Tensor, "batch tokens width"],
-    ) -> tuple[Float[Tensor, "batch all_states width"], MemoryBank | None]:
-        present, history = state.latents[:, -self.card.chunk_frames :], state.transition.rounds
-        return self.transition.recall_and_write(latent_state, action_tokens, state.memory, present, history, written)
+    ) -> tuple[Float[Tensor, "batch past channel h w"], MemoryBank | None]:
+        """What memory shows and the frames before the chunk, as the decoder takes them; and the memory after it."""
+        present = state.latents[:, -self.card.chunk_frames :]
+        picture, memory = self.transition.recall_and_write(action_tokens, state.memory, present, written)
+        return torch.cat([picture, state.latents[:, -self.decoder.config.past_frames :]], dim=1), memory
 
     def _conditions(
-        self, state: WorldState, cache: RoundCache, known: Float[Tensor, "batch all_states width"], guidance: Guidance
-    ) -> list[tuple[float, Float[Tensor, "batch all_states width"]]]:
+        self,
+        state: WorldState,
+        cache: RoundCache,
+        past: Float[Tensor, "batch past channel h w"],
+        latent_state: Float[Tensor, "batch states width"],
+        guidance: Guidance,
+    ) -> list[Condition]:
         """What the decoder is asked beside the whole latent state, with the weights of its answers."""
         whole, without_action, without_state = guidance.weights
-        conditions = [(whole, known)]
+        conditions = [Condition(weight=whole, past=past, latent_state=latent_state)]
         if without_action:
             unknown = self.encode_actions([""] * state.batch_size) * 0  # as `action_dropout` trains it
-            latent_state, _ = self.transition.step(cache, state.observation_tokens, unknown)
-            conditions.append((without_action, self._with_memory(state, latent_state, unknown, unknown)[0]))
+            aimless, _ = self.transition.step(cache, state.observation_tokens, unknown)
+            anywhere, _ = self._past(state, unknown, unknown)
+            conditions.append(Condition(weight=without_action, past=anywhere, latent_state=aimless))
         if without_state:
-            conditions.append((without_state, torch.zeros_like(known)))
+            nothing = torch.zeros_like(latent_state)
+            conditions.append(Condition(weight=without_state, past=past, latent_state=nothing))
         return conditions
 
     def _happen(

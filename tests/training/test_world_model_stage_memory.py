@@ -74,15 +74,13 @@ def test_a_training_pass_equals_steps_on_the_caches(dataset: Dataset) -> None:
     stage = make_stage(dataset)
     model = stage.model.double().eval()
     transition, iteration = model.transition, late_iteration(stage)
-    assert transition.reader is not None
-    torch.nn.init.normal_(transition.reader.output.weight, generator=torch.Generator().manual_seed(0))
     batch, bank = stage.sampler.sample(iteration), stage._bank(iteration)
     assert bank is not None
     latents = model.autoencoder.encode(torch.from_numpy(batch.observations))[:, :-1]
     tokens = model.encoder(latents.flatten(0, 1)).unflatten(0, batch.mask.shape)
     actions = stage._action_tokens(batch.actions, batch.controls)
     states = transition(tokens, actions)
-    known = stage._remembered(states, latents, actions, bank, torch.Generator())
+    pictures = stage._remembered(latents, actions, bank, torch.Generator())
     recalled = 0
     for row, (index, begin) in enumerate(stage.sampler.samplers[0].starts(iteration)):
         episode, memory, cache = dataset[index], transition.empty_memory(1), transition.empty_cache(1)
@@ -92,11 +90,11 @@ def test_a_training_pass_equals_steps_on_the_caches(dataset: Dataset) -> None:
             assert memory is not None
             if number >= begin:
                 now = slice(number, number + 1)
-                rounds = transition.recall(memory, seen[now], cache.rounds)
+                rounds = transition.recall(memory, seen[now])
                 state, cache = transition.step(cache, model.encoder(seen[now]), said[now])
                 ours = states[row, number - begin][None]
                 assert (ours - state).abs().max() < 1e-6  # the language model's RoPE is float32 whatever its dtype
-                assert_near(known[row, number - begin], transition.remember(ours, said[now], rounds)[0])
+                assert_near(pictures[row, number - begin], transition.remember(said[now], rounds)[0])
                 recalled += int(rounds.real.sum())
             memory = write_round(memory, seen[number : number + 1], said[number : number + 1])
     assert recalled > 3 * CONFIG.batch_size
@@ -106,7 +104,6 @@ def test_gradient_reaches_the_reader(dataset: Dataset) -> None:
     stage = make_stage(dataset, replace(CONFIG, history_noise=0.1))
     reader = stage.model.transition.reader
     assert reader is not None
-    torch.nn.init.normal_(reader.output.weight, std=0.1)
     loss, metrics = stage.loss(late_iteration(stage), torch.Generator().manual_seed(0))
     loss.backward()
     assert set(metrics) == {"flow", "changed", "reward", "termination"}
@@ -118,9 +115,6 @@ def test_gradient_reaches_the_reader(dataset: Dataset) -> None:
 def test_a_rollout_recalls_as_the_model_does(dataset: Dataset) -> None:
     """Blanking the earlier rounds changes what is dreamt, and so the loss."""
     stage = make_stage(dataset, replace(CONFIG, rollout_fraction=1.0, rollout_tolerance=100.0))
-    reader = stage.model.transition.reader
-    assert reader is not None
-    torch.nn.init.normal_(reader.output.weight, generator=torch.Generator().manual_seed(0))
     iteration = late_iteration(stage)
     bank, batch = stage._bank(iteration), stage.sampler.sample(iteration)
     assert bank is not None

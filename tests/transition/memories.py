@@ -9,7 +9,7 @@ from wm_gym.transition.memory_bank import MemoryBank, MemoryConfig, empty_bank, 
 from wm_gym.transition.transition import Transition
 
 SLOTS = 12
-CONFIG = MemoryConfig(rounds=3, slots=SLOTS, latent_channels=2, latent_size=(4, 6), num_heads=2)
+CONFIG = MemoryConfig(rounds=3, slots=SLOTS, latent_channels=2, latent_size=(4, 6))
 
 
 def recalling_transition(history_rounds: int = 3, sink_rounds: int = 0, memory: MemoryConfig = CONFIG) -> Transition:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from wm_gym.decoder.chunk_attention import ChunkCache
-from wm_gym.decoder.guidance import sample_weighted_chunk
+from wm_gym.decoder.guidance import Condition, sample_weighted_chunk
 from wm_gym.decoder.sampling import sample_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.decoder.swin_config import SwinConfig, swin_sigmas
@@ -75,7 +75,7 @@ class ChunkSampler(Protocol):
 
         Args:
             history: past chunks.
-            past: the clean latent frames before the chunk, the newest last.
+            past: what memory shows of the chunk, and the clean latent frames before it, the newest last.
             latent_state: what the transition predicted.
             noise: standard normal, `num_noise_frames` of it.
             temperature: scale of the chunk's initial noise.
@@ -139,7 +139,7 @@ class SwinSampler:
     @property
     def num_noise_frames(self) -> int:
         """Those of the chunk, and of its conditioning frames."""
-        return self.decoder.config.chunk_frames + self.decoder.config.past_frames
+        return self.decoder.config.chunk_frames + self.decoder.config.shown_frames
 
     def num_steps(self, default: int) -> int:
         """The next even number."""
@@ -181,8 +181,7 @@ class SwinSampler:
 def draw_guided(
     sampler: ChunkSampler,
     history: ChunkHistory,
-    past: Float[Tensor, "batch past channel h w"],
-    conditions: Sequence[tuple[float, Float[Tensor, "batch states width"]]],
+    conditions: Sequence[Condition],
     noise: Float[Tensor, "batch frames channel h w"],
     sigmas: list[float],
 ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
@@ -193,7 +192,7 @@ def draw_guided(
     """
     if not isinstance(sampler, AutoregressiveSampler):
         raise ValueError('guidance must be left out under sampling "swin", got one; load with "autoregressive"')
-    drawn, cache = sample_weighted_chunk(sampler.decoder, history.cache, past, conditions, noise, sigmas)
+    drawn, cache = sample_weighted_chunk(sampler.decoder, history.cache, conditions, noise, sigmas)
     return drawn, ChunkHistory(cache)
 
 

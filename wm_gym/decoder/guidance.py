@@ -45,11 +45,25 @@ class Guidance:
         return self.action_scale, self.state_scale - self.action_scale, 1 - self.state_scale
 
 
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What one prediction is made from.
+
+    Attributes:
+        weight: of the prediction; those of all conditions sum up to 1.
+        past: what memory shows of the chunk, and the clean latent frames before it, the newest last.
+        latent_state: what the transition predicted.
+    """
+
+    weight: float
+    past: Float[Tensor, "batch past channel h w"]
+    latent_state: Float[Tensor, "batch states width"]
+
+
 def sample_weighted_chunk(
     decoder: VideoDecoder,
     cache: ChunkCache,
-    past: Float[Tensor, "batch past channel h w"],
-    conditions: Sequence[tuple[float, Float[Tensor, "batch states width"]]],
+    conditions: Sequence[Condition],
     noise: Float[Tensor, "batch frames channel h w"],
     sigmas: Sequence[float],
 ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkCache]:
@@ -58,8 +72,7 @@ def sample_weighted_chunk(
     Args:
         decoder: the network.
         cache: past chunks; not changed.
-        past: the clean latent frames before the chunk, the newest last.
-        conditions: weights and latent states, one decoder call a step each; the cache keeps what the first one wrote.
+        conditions: one decoder call a step each; the cache keeps what the first one wrote.
         noise: initial noise, already scaled by the temperature.
         sigmas: schedule from 1 to 0.
 
@@ -69,9 +82,12 @@ def sample_weighted_chunk(
     noisy, clean, written = noise, noise, cache
     for sigma, next_sigma in zip(sigmas[:-1], sigmas[1:], strict=True):
         level = torch.full((len(noise),), sigma, device=noise.device, dtype=noise.dtype)
-        passes = [decoder.step(cache, noisy, past, level, latent_state) for _, latent_state in conditions]
-        drawn = [decoder.clean(output, noisy, past, level) for output, _ in passes]
-        clean = torch.stack([weight * each for (weight, _), each in zip(conditions, drawn, strict=True)]).sum(dim=0)
+        passes = [decoder.step(cache, noisy, each.past, level, each.latent_state) for each in conditions]
+        drawn = [
+            each.weight * decoder.clean(output, noisy, each.past, level)
+            for each, (output, _) in zip(conditions, passes, strict=True)
+        ]
+        clean = torch.stack(drawn).sum(dim=0)
         written = passes[0][1]
         noisy = clean + (next_sigma / sigma) * (noisy - clean)
     return clean, written

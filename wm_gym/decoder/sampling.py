@@ -23,7 +23,7 @@ def sample_chunk(
     Args:
         decoder: the network.
         cache: past chunks; not changed.
-        past: the clean latent frames before the chunk, the newest last.
+        past: what memory shows of the chunk, and the clean latent frames before it, the newest last.
         latent_state: what the transition predicted.
         noise: initial noise, already scaled by the temperature.
         sigmas: schedule from 1 to 0, see `sampling_sigmas`.

@@ -39,8 +39,9 @@ class VideoDecoderConfig:
         window_chunks: chunks that attention sees, the present one included.
         past_frames: clean latent frames before the chunk that are stacked on channels. One is enough where a picture
             says all; two show how things move.
-        input_channels: what is stacked on channels: the noisy latents, the past ones ("last"), and the cell's row and
-            column in [-1, 1] (Wan's RoPE knows relative places only).
+        recalled_frames: latent frames that a memory shows of the place to come, stacked before the past ones.
+        input_channels: what is stacked on channels: the noisy latents, the recalled and the past ones ("last"), and the
+            cell's row and column in [-1, 1] (Wan's RoPE knows relative places only).
         prediction_target: what the network's output means: clean latents minus the last frame ("residual"), clean
             latents, or the velocity noise - clean (Wan's official weights).
         shift: shift of the noise levels, in training and sampling.
@@ -52,6 +53,7 @@ class VideoDecoderConfig:
     chunk_frames: int = 1
     window_chunks: int = 1
     past_frames: int = 1
+    recalled_frames: int = 0
     input_channels: tuple[InputChannels, ...] = ("noisy", "last", "position")
     prediction_target: PredictionTarget = "residual"
     shift: float = 3.0
@@ -69,8 +71,14 @@ class VideoDecoderConfig:
         return cls(**{**values, "swin": None if swin is None else SwinConfig(**swin)})
 
     def as_json(self) -> dict[str, Any]:
-        """Its values by name; without a window as it was before there were any, so that its hash stays the same."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Its values by name; without window and memory as before there were any, so that its hash stays the same."""
+        without = {"swin": None, "recalled_frames": 0}
+        return {name: value for name, value in asdict(self).items() if name not in without or value != without[name]}
+
+    @property
+    def shown_frames(self) -> int:
+        """Latent frames that are stacked on channels, the recalled and the past ones."""
+        return self.recalled_frames + self.past_frames
 
     @property
     def num_input_channels(self) -> int:
@@ -82,7 +90,7 @@ class VideoDecoderConfig:
         return sum(self._num_channels(each) for each in self.input_channels[: self.input_channels.index(name)])
 
     def _num_channels(self, name: InputChannels) -> int:
-        sizes = {"noisy": self.latent_channels, "last": self.past_frames * self.latent_channels, "position": 2}
+        sizes = {"noisy": self.latent_channels, "last": self.shown_frames * self.latent_channels, "position": 2}
         return sizes[name]
 
 
@@ -133,7 +141,7 @@ class VideoDecoder(nn.Module):
 
         Args:
             noisy: latents at their chunk's noise level.
-            past: the clean latent frames before each chunk, the newest last.
+            past: what memory shows of each chunk, and the clean latent frames before it, the newest last.
             sigmas: noise level of each chunk.
             latent_state: what the transition predicted for each chunk.
         """

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import torch
 
 from wm_gym.checkpoint import Parts
-from wm_gym.decoder.video_decoder import VideoDecoder
+from wm_gym.decoder.video_decoder import VideoDecoder, VideoDecoderConfig
 from wm_gym.transition.memory_bank import MemoryConfig
 from wm_gym.transition.transition import Transition
 
@@ -38,7 +38,8 @@ def with_memory(parts: Parts, memory_rounds: int, memory_slots: int = 128, seed:
         transition = Transition(**{**old.config, "memory": asdict(memory)}).to(old.device)
     missing = transition.load_state_dict(old.state_dict(), strict=False).missing_keys
     assert all(name.startswith("reader.") for name in missing), missing
-    return replace(parts, transition=transition.train(old.training))
+    wider = _with_shown_frames(parts.decoder, replace(decoder, recalled_frames=decoder.chunk_frames))
+    return replace(parts, transition=transition.train(old.training), decoder=wider)
 
 
 def with_past_frames(parts: Parts, past_frames: int) -> Parts:
@@ -57,13 +58,24 @@ def with_past_frames(parts: Parts, past_frames: int) -> Parts:
             f"past_frames must be more than the model's own {old.config.past_frames}, got {past_frames}; "
             "leave it out to keep them"
         )
-    config = replace(old.config, past_frames=past_frames)
+    return replace(parts, decoder=_with_shown_frames(old, replace(old.config, past_frames=past_frames)))
+
+
+def _with_shown_frames(old: VideoDecoder, config: VideoDecoderConfig) -> VideoDecoder:
+    """A decoder that is shown more frames than `old`, recalled ones or older ones, and ignores them at first."""
     with torch.random.fork_rng(devices=[]):  # its own first weights are all replaced
         decoder = VideoDecoder(config, dict(old.transformer.config)).to(old.transformer.device)
     weights, name = old.state_dict(), "transformer.patch_embedding.weight"
-    oldest = old.config.first_channel("last")
-    added = (past_frames - old.config.past_frames) * config.latent_channels
-    seen = weights[name]
-    unseen = seen.new_zeros(len(seen), added, *seen.shape[2:])
-    decoder.load_state_dict(weights | {name: torch.cat([seen[:, :oldest], unseen, seen[:, oldest:]], dim=1)})
-    return replace(parts, decoder=decoder.train(old.training))
+    seen, channels = weights[name], config.latent_channels
+    first = old.config.first_channel("last")
+    past = first + old.config.recalled_frames * channels
+    recalled, older = (
+        seen.new_zeros(len(seen), max(added, 0) * channels, *seen.shape[2:])
+        for added in (
+            config.recalled_frames - old.config.recalled_frames,
+            config.past_frames - old.config.past_frames,
+        )
+    )
+    parts = [seen[:, :first], recalled, seen[:, first:past], older, seen[:, past:]]
+    decoder.load_state_dict(weights | {name: torch.cat(parts, dim=1)})
+    return decoder.train(old.training)

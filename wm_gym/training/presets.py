@@ -120,6 +120,7 @@ class _Shapes:
             chunk_frames=self.chunk_frames,
             window_chunks=self.size.window_chunks,
             past_frames=self.size.past_frames,
+            recalled_frames=self.chunk_frames if self.size.memory_rounds else 0,
             shift=self.size.shift,
         )
 

@@ -29,7 +29,7 @@ def recycled_history(
     Args:
         model: answers from the history alone, as after a reset; what it would recall is left out.
         history: latents of all observations but the last.
-        past: the latent frames before each round, the newest last.
+        past: the latent frames before each round, the newest last, behind an empty picture where there is a memory.
         actions: action tokens of each round.
         fraction: the chance of each chunk behind the segment's first observation, in [0, 1].
         draw: random numbers of a shape, by torch.rand or torch.randn.

@@ -147,9 +147,10 @@ class WorldModelStage:
         history = history + level * self._random(torch.randn, history.shape, generator)
         tokens = self.model.encoder(history[:, lead:].flatten(0, 1)).unflatten(0, mask.shape)
         latent_state = self.model.transition(tokens, actions)
-        known = latent_state if bank is None else self._remembered(latent_state, seen, actions, bank, generator)
-        known = self._dropped(known, self.config.state_dropout, generator)
-        flow, metrics = self._flow_loss(latents[:, lead:], history, known, mask, generator)
+        pictures = None if bank is None else self._remembered(seen, actions, bank, generator)
+        past = self._past(history, mask.shape[1], pictures)
+        known = self._dropped(latent_state, self.config.state_dropout, generator)
+        flow, metrics = self._flow_loss(latents[:, lead:], past, known, mask, generator)
         heads, head_metrics = self._head_loss(batch, latents[:, lead + 1 :], latent_state, mask)
         return flow + self.config.head_weight * heads, metrics | head_metrics
 
@@ -197,33 +198,32 @@ class WorldModelStage:
 
     def _remembered(
         self,
-        latent_state: Float[Tensor, "batch rounds states width"],
         seen: Float[Tensor, "batch rounds frames channel h w"],
         actions: Float[Tensor, "batch rounds tokens width"],
         bank: MemoryBank,
         generator: torch.Generator,
-    ) -> Float[Tensor, "batch rounds all_states width"]:
-        """The latent states and what memory adds to them, round after round as the model's own step does it."""
-        transition, states = self.model.transition, []
-        for number, state in enumerate(latent_state.unbind(1)):
-            recalled = transition.recall(bank, seen[:, number], torch.full_like(bank.rounds, number))
+    ) -> Float[Tensor, "batch rounds frames channel h w"]:
+        """What memory shows, round after round as the model's own step does it."""
+        transition, pictures = self.model.transition, []
+        for number in range(seen.shape[1]):
+            recalled = transition.recall(bank, seen[:, number])
             shape = tuple(recalled.latents.shape)
             level = self.config.history_noise * self._random(torch.rand, (shape[0], 1, 1, 1, 1, 1), generator)
             recalled = noised(recalled, level * self._random(torch.randn, shape, generator))
-            states.append(transition.remember(state, actions[:, number], recalled))
+            pictures.append(transition.remember(actions[:, number], recalled))
             bank = write_round(bank, seen[:, number], actions[:, number].detach())
-        return torch.stack(states, dim=1)
+        return torch.stack(pictures, dim=1)
 
     def _flow_loss(
         self,
         latents: Float[Tensor, "batch time frames channel h w"],
-        history: Float[Tensor, "batch lead_time frames channel h w"],
+        past: Float[Tensor, "batch time-1 past channel h w"],
         latent_state: Float[Tensor, "batch time-1 states width"],
         mask: Bool[Tensor, "batch time-1"],
         generator: torch.Generator,
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         decoder, swin, target = self.model.decoder, self.model.decoder.config.swin, latents[:, 1:]
-        past, draw = self._past(history, mask.shape[1]), partial(self._random, generator=generator)
+        draw = partial(self._random, generator=generator)
         if swin is None:
             denoised = denoise_segment(decoder, target, past, latent_state, draw)
         else:
@@ -239,15 +239,22 @@ class WorldModelStage:
         return self._over_worlds(denoised.error, weight, changed)
 
     def _past(
-        self, history: Float[Tensor, "batch lead_time frames channel h w"], num_rounds: int
+        self,
+        history: Float[Tensor, "batch lead_time frames channel h w"],
+        num_rounds: int,
+        pictures: Float[Tensor, "batch rounds recalled channel h w"] | None = None,
     ) -> Float[Tensor, "batch rounds past channel h w"]:
-        """The latent frames that the decoder sees before each round, the newest last."""
+        """What the decoder sees of each round before it: what memory shows, or nothing, and the last frames."""
         frames, chunk_frames = history.flatten(1, 2), history.shape[2]
         num_past = self.model.decoder.config.past_frames
         ends = torch.arange(num_rounds, device=history.device) * chunk_frames
         ends = ends + (history.shape[1] - num_rounds + 1) * chunk_frames
         places = ends[:, None] + torch.arange(-num_past, 0, device=history.device)
-        return frames[:, places.clamp(min=0)]
+        past = frames[:, places.clamp(min=0)]
+        if pictures is None:
+            shape = (*past.shape[:2], self.model.decoder.config.recalled_frames, *past.shape[3:])
+            pictures = past.new_zeros(shape)
+        return torch.cat([pictures, past], dim=2)
 
     def _over_worlds(
         self,
@@ -312,12 +319,11 @@ class WorldModelStage:
         chunks = sampler.begin(len(begin))
         for number in range(actions.shape[1] - 1):
             tokens = model.encoder(reached[:, -1])
-            history = transition.rounds
             state, transition = model.transition.step(transition, tokens, actions[:, number])
-            state, bank = model.transition.recall_and_write(state, actions[:, number], bank, reached[:, -1], history)
+            picture, bank = model.transition.recall_and_write(actions[:, number], bank, reached[:, -1])
             shape = (len(begin), sampler.num_noise_frames, *begin.shape[3:])
             noise = self._random(torch.randn, shape, generator)
-            past = self._past(reached, 1)[:, 0]
+            past = self._past(reached, 1, picture[:, None])[:, 0]
             drawn, chunks = sampler.draw(chunks, past, state, noise, 1.0, sigmas)
             chunk = model.autoencoder.encode(model.autoencoder.decode(drawn))
             reached = torch.cat([reached, chunk[:, None]], dim=1)

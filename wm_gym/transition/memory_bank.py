@@ -36,7 +36,6 @@ class MemoryConfig:
         latent_channels: channels of the latents.
         latent_size: (rows, columns) of the latents.
         chunk_frames: latent frames of an observation.
-        num_heads: attention heads of the reader.
     """
 
     rounds: int = 8
@@ -44,7 +43,6 @@ class MemoryConfig:
     latent_channels: int = 16
     latent_size: tuple[int, int] = (8, 8)
     chunk_frames: int = 1
-    num_heads: int = 4
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -171,7 +169,7 @@ def write_round(
 def held_rounds(
     bank: MemoryBank, history: Int64[Tensor, "batch"], history_rounds: int, sink_rounds: int
 ) -> Bool[Tensor, "batch slots"]:
-    """Which rounds the transition's history holds, and memory therefore need not recall.
+    """Which rounds the transition's history holds.
 
     Args:
         bank: the bank.
@@ -187,17 +185,16 @@ def held_rounds(
 def recall(
     bank: MemoryBank,
     present: Float[Tensor, "batch frames channel h w"],
-    held: Bool[Tensor, "batch slots"],
     num_rounds: int,
 ) -> Recalled:
     """The rounds that matter now: relevant ones, the recent rather than the old, of equal pictures only one.
 
+    Those that the transition's history holds are among them: it tells what they mean, and not what they looked like.
     The cost depends on the slots, not on the age of the world.
 
     Args:
         bank: the bank.
         present: latents of what is seen now.
-        held: rounds that need not be recalled.
         num_rounds: the most to recall.
     """
     slots = bank.keys.shape[1]
@@ -206,7 +203,7 @@ def recall(
     after = pad(same[:, 1:], (0, 1), value=1.0)  # after the last round comes what is seen now
     recency = RECENCY ** ((bank.ages - 1) / slots)
     score = torch.maximum(torch.maximum(before, same), after) * recency
-    score = score.masked_fill(held | ~bank.filled, -1.0)
+    score = score.masked_fill(~bank.filled, -1.0)
     chosen, real = _distinct(score, bank.keys, num_rounds)
     has_before = pad(bank.filled[:, :-1].to(same), (1, 0))
     age = (bank.ages / slots).to(same).expand_as(same)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.cache_utils import DynamicCache
@@ -21,7 +21,6 @@ from wm_gym.transition.memory_bank import (
     MemoryConfig,
     Recalled,
     empty_bank,
-    held_rounds,
     recall,
     write_round,
 )
@@ -84,7 +83,7 @@ class Transition(ModelMixin, ConfigMixin):
         self.num_action_tokens = num_action_tokens
         self.round_tokens = num_observation_tokens + num_action_tokens + num_state_tokens
         self.memory = None if memory is None else MemoryConfig.from_json(memory)
-        self.reader = None if self.memory is None else MemoryReader(self.memory, config.hidden_size)
+        self.reader = None if self.memory is None else MemoryReader(config.hidden_size)
 
     @classmethod
     def build(cls, config: TransitionConfig) -> "Transition":
@@ -141,54 +140,43 @@ class Transition(ModelMixin, ConfigMixin):
             return None
         return empty_bank(self.memory, batch_size, (self.num_action_tokens, self.width), self.queries.weight.detach())
 
-    def recall(
-        self, bank: MemoryBank, present: Float[Tensor, "batch frames channel h w"], history: Int64[Tensor, "batch"]
-    ) -> Recalled:
-        """The rounds of a bank that matter now and are not in the history.
+    def recall(self, bank: MemoryBank, present: Float[Tensor, "batch frames channel h w"]) -> Recalled:
+        """The rounds of a bank that matter now.
 
         Args:
             bank: from `empty_memory`, with the rounds up to now.
             present: latents of what is seen now.
-            history: rounds that the history holds, as in `RoundCache.rounds`.
         """
         assert self.memory is not None, "a transition without memory has no bank"
-        held = held_rounds(bank, history, self.history_rounds, self.sink_rounds)
-        return recall(bank, present, held, self.memory.rounds)
+        return recall(bank, present, self.memory.rounds)
 
     def remember(
-        self,
-        latent_state: Float[Tensor, "batch states width"],
-        action_tokens: Float[Tensor, "batch actions width"],
-        recalled: Recalled,
-    ) -> Float[Tensor, "batch all_states width"]:
-        """The latent state, and after it the tokens of what the recalled rounds add to it."""
+        self, action_tokens: Float[Tensor, "batch actions width"], recalled: Recalled
+    ) -> Float[Tensor, "batch frames channel h w"]:
+        """Latents of what the recalled rounds show of the place that the action leads to."""
         assert self.reader is not None, "a transition without memory has no reader"
-        state: Tensor = self.reader(latent_state, action_tokens, recalled)
-        return state
+        picture: Tensor = self.reader(action_tokens, recalled)
+        return picture
 
     def recall_and_write(
         self,
-        latent_state: Float[Tensor, "batch states width"],
         action_tokens: Float[Tensor, "batch actions width"],
         bank: MemoryBank | None,
         present: Float[Tensor, "batch frames channel h w"],
-        history: Int64[Tensor, "batch"],
         written: Float[Tensor, "batch actions width"] | None = None,
-    ) -> tuple[Float[Tensor, "batch all_states width"], MemoryBank | None]:
-        """The latent state and what memory adds to it, and the memory with this round in it; without one, nothing.
+    ) -> tuple[Float[Tensor, "batch recalled_frames channel h w"], MemoryBank | None]:
+        """What memory shows, and the memory with this round in it; without one no frames, and nothing.
 
         Args:
-            latent_state: what `step` gave.
             action_tokens: of the round.
             bank: the memory before the round.
             present: latents of what is seen in it.
-            history: rounds that the history held before it.
             written: the action tokens that the memory keeps of it; None keeps `action_tokens`.
         """
         if bank is None:
-            return latent_state, None
-        known = self.remember(latent_state, action_tokens, self.recall(bank, present, history))
-        return known, write_round(bank, present, action_tokens if written is None else written)
+            return present[:, :0], None
+        picture = self.remember(action_tokens, self.recall(bank, present))
+        return picture, write_round(bank, present, action_tokens if written is None else written)
 
     def step(
         self,
