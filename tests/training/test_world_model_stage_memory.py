@@ -106,10 +106,33 @@ def test_gradient_reaches_the_reader(dataset: Dataset) -> None:
     assert reader is not None
     loss, metrics = stage.loss(late_iteration(stage), torch.Generator().manual_seed(0))
     loss.backward()
-    assert set(metrics) == {"flow", "changed", "reward", "termination"}
+    assert set(metrics) == {"flow", "changed", "reward", "termination", "recall"}
     for name, weight in reader.named_parameters():
         assert weight.grad is not None, name
         assert bool(weight.grad.abs().sum() > 0), name
+
+
+def test_recall_loss_is_none_for_the_picture_that_comes_and_one_for_no_picture(dataset: Dataset) -> None:
+    stage, mask = make_stage(dataset), torch.tensor([[True, True, False]])
+    reached = torch.randn(1, 3, 1, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    right = reached.clone()
+    right[:, 2] = 9.0  # after the end of the episode
+    assert float(stage._recall_loss(right, reached, mask)) == 0
+    assert float(stage._recall_loss(torch.zeros_like(reached), reached, mask)) == pytest.approx(1)
+
+
+def test_reader_learns_what_comes_next(dataset: Dataset) -> None:
+    stage = make_stage(dataset)
+    reader, iteration = stage.model.transition.reader, late_iteration(stage)
+    assert reader is not None
+    optimizer, errors = torch.optim.Adam(reader.parameters(), lr=3e-2), []
+    for _ in range(60):
+        loss, metrics = stage.loss(iteration, torch.Generator().manual_seed(0))
+        errors.append(float(metrics["recall"]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert min(errors[-5:]) < 0.7 * errors[0]
 
 
 def test_a_rollout_recalls_as_the_model_does(dataset: Dataset) -> None:

@@ -48,6 +48,7 @@ class WorldModelStageConfig:
         changed_weight: extra weight of a latent cell that the step changes, or that the model believes it changes.
         changed_threshold: root-mean-square difference from which a cell counts as changed.
         head_weight: weight of the reward's and the termination's cross-entropy.
+        recall_weight: weight of how far what memory shows is from what comes, for models with memory.
         rollout_fraction: share of the iterations whose history is the model's own.
         rollout_tolerance: root-mean-square difference of a latent cell up to which a dreamt state counts as true.
         action_dropout: share of the rounds whose action is left unknown, for guidance on the action.
@@ -72,6 +73,7 @@ class WorldModelStageConfig:
     changed_weight: float = 10.0
     changed_threshold: float = 0.1
     head_weight: float = 0.05
+    recall_weight: float = 1.0
     rollout_fraction: float = 0.0
     rollout_tolerance: float = 0.2
     action_dropout: float = 0.0
@@ -152,7 +154,11 @@ class WorldModelStage:
         known = self._dropped(latent_state, self.config.state_dropout, generator)
         flow, metrics = self._flow_loss(latents[:, lead:], past, known, mask, generator)
         heads, head_metrics = self._head_loss(batch, latents[:, lead + 1 :], latent_state, mask)
-        return flow + self.config.head_weight * heads, metrics | head_metrics
+        loss = flow + self.config.head_weight * heads
+        if pictures is not None:
+            metrics["recall"] = self._recall_loss(pictures, latents[:, lead + 1 :], mask)
+            loss = loss + self.config.recall_weight * metrics["recall"]
+        return loss, {name: value.detach() for name, value in (metrics | head_metrics).items()}
 
     def _random(
         self, draw: Callable[..., Tensor], shape: tuple[int, ...], generator: torch.Generator
@@ -237,6 +243,19 @@ class WorldModelStage:
         counts = mask[:, denoised.rounds] & denoised.counts
         weight = (1 + self.config.changed_weight * changed) * counts[:, :, None, None, None]
         return self._over_worlds(denoised.error, weight, changed)
+
+    def _recall_loss(
+        self,
+        pictures: Float[Tensor, "batch rounds frames channel h w"],
+        reached: Float[Tensor, "batch rounds frames channel h w"],
+        mask: Bool[Tensor, "batch rounds"],
+    ) -> Float[Tensor, ""]:
+        """How far what memory shows is from what came, as a share of the latents' own size: 1 where it shows nothing.
+
+        The decoder learns to trust the picture only once it is right, and its loss alone takes long to make it so.
+        """
+        counts = mask[:, :, None, None, None, None].expand_as(reached)
+        return self._mean((pictures - reached).pow(2), counts) / self._mean(reached.pow(2), counts).clamp(min=1e-6)
 
     def _past(
         self,
@@ -346,7 +365,7 @@ class WorldModelStage:
         """What a resume must keep; a later option is named only where it is used, so that older trainings go on."""
         given, plain = asdict(self.config), asdict(WorldModelStageConfig())
         dropouts, windows = ("action_dropout", "state_dropout"), ("sampling", "swin", "window_stride")
-        later = (*dropouts, *windows, "recycled_fraction", "diffusion_forcing", "trained_parts")
+        later = (*dropouts, *windows, "recall_weight", "recycled_fraction", "diffusion_forcing", "trained_parts")
         kept = {name: value for name, value in given.items() if name not in later or value != plain[name]}
         return {**kept, "decoder": self.model.decoder.config.as_json()}
 
