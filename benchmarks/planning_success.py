@@ -116,7 +116,7 @@ def measure(config: PlanningSuccessConfig) -> dict[str, Any]:
     env = gym.make(task.env, split=config.split, disable_env_checker=True, **task.options)
     vocabulary = env.unwrapped.get_action_meanings()  # type: ignore[attr-defined]
     model = WorldModel.from_pretrained(config.checkpoint, device=config.device)
-    agents = task.agents(model, vocabulary, Budget(model_steps=config.model_steps))
+    agents = task.agents(model, vocabulary, Budget(model_steps=config.model_steps), task.settings)
     fingerprint = _fingerprint(config)
     log = config.output.with_suffix(".episodes.jsonl")
     done = _read_log(log, fingerprint)
@@ -133,6 +133,7 @@ def measure(config: PlanningSuccessConfig) -> dict[str, Any]:
         "dtype": str(next(model.parameters()).dtype),
         **machine(config.device),
         "config": {name: value for name, value in asdict(config).items() if name != "output"},
+        "settings": dict(task.settings),
         "agents": {agent: _summary(episodes) for agent, episodes in played.items()},
         "episodes": played,
     }
@@ -142,6 +143,7 @@ def _fingerprint(config: PlanningSuccessConfig) -> str:
     """What must be equal in a run that goes on, as JSON."""
     same = replace(config, episodes=0, progress=False, threads=None, output=None)
     facts = {"weights_hash": read_card(str(config.checkpoint)).weights_hash, **asdict(same)}
+    facts |= TASKS[config.task].settings
     return json.dumps(facts, sort_keys=True, default=str)
 
 

@@ -141,6 +141,9 @@ def plain_case(model: WorldModel, texts: Sequence[str], *, batch: int, num_denoi
     sigmas = sampling_sigmas(num_denoising_steps, model.decoder.config.shift)
     cache = model.decoder.empty_cache(batch)
 
+    if model.transition.memory is not None:
+        raise ValueError("checkpoint must have no memory, got one with; without caches it would be left out")
+
     @torch.no_grad()
     def step() -> Mapping[str, float]:
         latents = [model.autoencoder.encode(chunk) for chunk in history]

@@ -60,6 +60,8 @@ class PlainWorldModel:
             noise: initial noise of the chunk.
         """
         model = self.model
+        if model.transition.memory is not None:
+            raise ValueError("checkpoint must have no memory, got one with; the plain step would leave it out")
         latents = model.autoencoder.encode(frames)
         read, real = model.reader.read(texts)
         actions = model.action_encoder(read.to(model.device), real.to(model.device))

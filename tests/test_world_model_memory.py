@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.worlds import tiny_autoencoder, tiny_dataset, tiny_size
+from wm_gym.checkpoint_manifest import CheckpointError
 from wm_gym.data.mixture import Mixture
 from wm_gym.training.presets import untrained_world_model
 from wm_gym.world_model import WorldModel
@@ -129,3 +130,15 @@ def test_checkpoint_keeps_the_memory(model: WorldModel, tmp_path: Path) -> None:
     assert loaded.transition.memory == model.transition.memory
     ours, theirs = play(model, start(model), 8), play(loaded, start(loaded), 8)
     assert torch.equal(ours.latents, theirs.latents)
+
+
+def test_memory_that_the_decoder_is_not_shown_is_refused(model: WorldModel, data: Mixture, tmp_path: Path) -> None:
+    plain = untrained_world_model(data, tiny_autoencoder(), tiny_size())
+    WorldModel(replace(model.parts(), decoder=plain.decoder)).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="recalled_frames in .* must be 1 as the transition"):
+        WorldModel.from_pretrained(tmp_path)
+
+
+def test_a_window_takes_no_memory(model: WorldModel) -> None:
+    with pytest.raises(ValueError, match='sampling must be "autoregressive" for a model with memory'):
+        WorldModel(model.parts(), "swin")

@@ -153,6 +153,7 @@ def read_checkpoint(name_or_folder: str | Path) -> Parts:
     }
     decoder_config = manifest.decoder_config(folder)
     _check_card(folder, card, decoder_config, networks["autoencoder"])
+    _check_memory(folder, decoder_config, networks["transition"])
     decoder = _build(folder / "decoder", lambda **transformer: VideoDecoder(decoder_config, transformer))
     _load_weights(folder / "decoder", decoder.transformer)
     listed = [world for world in card.worlds if starts_file(world) in manifest.sha256]
@@ -174,6 +175,16 @@ def _check_card(folder: Path, card: ModelCard, decoder: VideoDecoderConfig, auto
                 f"{name} in {folder / MANIFEST} must be {expected} as in the networks, got {getattr(card, name)}; "
                 "copy it again"
             )
+
+
+def _check_memory(folder: Path, decoder: VideoDecoderConfig, transition: Transition) -> None:
+    """What memory shows must be what the decoder is shown."""
+    recalled_frames = 0 if transition.memory is None else transition.memory.chunk_frames
+    if decoder.recalled_frames != recalled_frames:
+        raise CheckpointError(
+            f"recalled_frames in {folder / MANIFEST} must be {recalled_frames} as the transition's memory gives, "
+            f"got {decoder.recalled_frames}; copy it again, or train it again where an older wm-gym did"
+        )
 
 
 def _build(folder: Path, make: Callable[..., Any]) -> Any:

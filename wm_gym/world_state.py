@@ -51,7 +51,7 @@ class WorldState:
         transition: KV cache of past rounds.
         decoder: KV cache of past chunks.
         streams: what parts carry on beside that, by name, such as the features of a streaming autoencoder.
-        memory: past rounds outside the transition's cache; None where the model recalls none.
+        memory: past rounds as they looked; None where the model recalls none.
     """
 
     weights_hash: str

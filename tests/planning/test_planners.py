@@ -349,6 +349,21 @@ def test_plans_are_judged_by_where_they_end() -> None:
     assert plan.actions == ("wait", "go right", "go right")
 
 
+@pytest.mark.parametrize("limits", [{"enough": 0.9}, {"model_steps": 3}])
+def test_what_was_seen_on_the_way_counts_where_the_search_is_cut(limits: dict[str, float]) -> None:
+    board = Board()
+    goal = ImageGoal(latents=board.reset((3, 1)).latents[0], scale=0.05)
+
+    def propose(frame: np.ndarray, num_plans: int, rng: np.random.Generator) -> list[list[str]]:
+        frame[:] = 0  # its own
+        return [["wait"], ["go right", "go right", "wait", "wait"]]
+
+    objective = Objective(goal=goal, enough=limits.get("enough", math.inf))
+    budget, state = Budget(model_steps=int(limits.get("model_steps", 100))), board.reset(START)
+    assert BestOfN(board, propose, objective=objective, budget=budget).plan(state).actions == ("go right", "go right")
+    assert cell_of(state.frames[0, -1]) == START
+
+
 @pytest.mark.parametrize("plans", [[], [[]], [["go right"], []]])
 def test_proposer_without_plans_is_refused(plans: list[list[str]]) -> None:
     search = BestOfN(Board(), lambda frame, num_plans, rng: plans, objective=Objective(), budget=BUDGET)

@@ -24,6 +24,7 @@ from wm_gym.cli import main
 from wm_gym.data.dataset import Dataset
 from wm_gym.training.finetune import Finetune, finetune
 from wm_gym.training.loop import TrainingError, TrainResult
+from wm_gym.training.world_model_stage import WorldModelStageConfig
 from wm_gym.world_model import WorldModel
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -125,6 +126,11 @@ def test_a_decoder_learns_to_look_further_back(slide: Path, swim: Dataset, tmp_p
     [
         ({"past_frames": -1}, "past_frames must be at least 0, got -1"),
         ({"past_frames": 2, **LORA}, "lora_rank must be 0 with past_frames"),
+        ({"memory_rounds": 3, **LORA}, "lora_rank must be 0 with past_frames or memory_rounds"),
+        (
+            {"memory_rounds": 3, "stage": WorldModelStageConfig(trained_parts=("transition", "heads"))},
+            "trained_parts must name transition and decoder with memory_rounds",
+        ),
         ({"past_frames": 1}, "past_frames must be more than the model's own 1, got 1"),
     ],
 )

@@ -139,7 +139,7 @@ class SwinSampler:
     @property
     def num_noise_frames(self) -> int:
         """Those of the chunk, and of its conditioning frames."""
-        return self.decoder.config.chunk_frames + self.decoder.config.shown_frames
+        return self.decoder.config.chunk_frames + self.decoder.config.past_frames
 
     def num_steps(self, default: int) -> int:
         """The next even number."""
@@ -205,8 +205,8 @@ def chunk_sampler(decoder: VideoDecoder, sampling: ChunkSampling | None, num_den
         num_denoising_steps: the usual number of decoder calls a chunk.
 
     Raises:
-        ValueError: an unknown sampling, or a decoder without a window: one without past frames, or with patches of
-            several frames.
+        ValueError: an unknown sampling, or a decoder without a window: one without past frames, with patches of
+            several frames, or of a model with memory.
     """
     if sampling not in (None, *get_args(ChunkSampling)):
         raise ValueError(f"sampling must be None, {' or '.join(get_args(ChunkSampling))}, got {sampling!r}")
@@ -221,8 +221,11 @@ def check_window(decoder: VideoDecoder) -> None:
     """Check that a conditioning frame can stand before a decoder's chunks.
 
     Raises:
-        ValueError: it has no past frames, or patches of several frames.
+        ValueError: it has no past frames, or patches of several frames, or is shown what a memory recalls: a window
+            holds two chunks, and its conditioning is that of the first.
     """
+    if decoder.config.recalled_frames:
+        raise ValueError('sampling must be "autoregressive" for a model with memory, got "swin"')
     if decoder.config.past_frames < 1:
         raise ValueError(f"past_frames must be at least 1 to sample by swin, got {decoder.config.past_frames}")
     if decoder.transformer.config.patch_size[0] != 1:

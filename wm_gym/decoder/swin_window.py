@@ -40,7 +40,7 @@ class SwinWindow:
         tokens = decoder.frame_tokens + decoder.chunk_tokens
         place = {"dtype": transformer.dtype, "device": transformer.device}
         keys = torch.zeros(batch_size, num_levels, transformer.config.num_layers, tokens, *heads, **place)
-        past = torch.zeros(batch_size, config.shown_frames, config.latent_channels, *config.latent_size, **place)
+        past = torch.zeros(batch_size, config.past_frames, config.latent_channels, *config.latent_size, **place)
         chunks = torch.zeros(batch_size, dtype=torch.int64, device=transformer.device)
         return cls(keys=keys, values=keys.clone(), chunks=chunks, past=past, noisy_past=past.clone())
 

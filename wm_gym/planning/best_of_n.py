@@ -35,8 +35,9 @@ class PlanProposer(Protocol):
 class BestOfN:
     """Asks a proposer for plans, imagines all of them, and takes the one that the objective likes best.
 
-    So PAN's agent plans (arXiv 2511.09057). Plans that begin alike are one world until they part. Where no plan ends
-    better than it begins, the one that leads to the rarest sight is followed.
+    So PAN's agent plans (arXiv 2511.09057). Plans that begin alike are one world until they part. They are judged by
+    where they end; where a world on the way is good enough, or the budget ends, also by how far they came. Where none
+    gets better than it begins, the one that leads to the rarest sight is followed.
 
     Args:
         dynamics: the model.
@@ -79,7 +80,7 @@ class BestOfN:
         check_one_world(state)
         imagination = Imagination(self._dynamics, self._objective, self._budget, refutations)
         search = StateSearch(imagination, state, (), PatchCodes(), deduplicate=False)
-        frame = state.frames[0, -1].cpu().numpy()
+        frame = state.frames[0, -1].cpu().numpy().copy()  # a proposer may write to it
         plans = [list(plan) for plan in self._propose(frame, self._num_plans, self._rng)]
         if not plans or not all(plans):
             raise ValueError(f"propose must return {self._num_plans} plans of at least one action each, got {plans}")
@@ -90,6 +91,8 @@ class BestOfN:
             arrived = _step_all(search, under_way)
             ends += [node for node, plan in arrived if node.ended or not plan]
             under_way = [(node, plan) for node, plan in arrived if plan and not node.ended]
+        if under_way and search.best is not None:  # good enough, or out of budget: what was seen until then counts
+            ends.append(search.best)
         return search.plan(ends)
 
 

@@ -116,10 +116,16 @@ class Finetune:
             raise ValueError(f"lora_rank must be 0 with loop.shard, got {self.lora_rank}; low-rank training needs none")
         if self.past_frames < 0:
             raise ValueError(f"past_frames must be at least 0, got {self.past_frames}; 0 leaves the decoder as it is")
-        if self.lora_rank and self.past_frames:
+        if self.lora_rank and (self.past_frames or self.memory_rounds):
             raise ValueError(
-                f"lora_rank must be 0 with past_frames, got {self.lora_rank}: low-rank updates do not reach the "
-                "decoder's input"
+                f"lora_rank must be 0 with past_frames or memory_rounds, got {self.lora_rank}: low-rank updates do not "
+                "reach the decoder's input"
+            )
+        trained = self.stage.trained_parts
+        if self.memory_rounds and trained is not None and not {"transition", "decoder"} <= set(trained):
+            raise ValueError(
+                f"trained_parts must name transition and decoder with memory_rounds, got {trained}: the one learns "
+                "what to recall and the other to draw it"
             )
         source, output = locate(self.checkpoint).resolve(), self.output.resolve()
         if output == source or ((output / MANIFEST).exists() and not (output / "training").exists()):

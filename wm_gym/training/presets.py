@@ -40,7 +40,7 @@ class WorldModelSize:
         transition_layers: layers of the language model.
         history_rounds: past rounds it remembers. Training on segments of `num_rounds` shows it `num_rounds - 1`.
         sink_rounds: how many of them are a world's first rounds, never evicted.
-        memory_rounds: rounds that left the history and that a step recalls, at most 8; 0 for no memory.
+        memory_rounds: past rounds that a step recalls, at most 8; 0 for no memory.
         memory_slots: rounds that the memory keeps to choose from; a place out of sight for longer is forgotten.
         decoder_width: width of the diffusion transformer.
         decoder_layers: its layers.

@@ -270,10 +270,11 @@ class WorldModelStage:
         ends = ends + (history.shape[1] - num_rounds + 1) * chunk_frames
         places = ends[:, None] + torch.arange(-num_past, 0, device=history.device)
         past = frames[:, places.clamp(min=0)]
-        if pictures is None:
-            shape = (*past.shape[:2], self.model.decoder.config.recalled_frames, *past.shape[3:])
-            pictures = past.new_zeros(shape)
-        return torch.cat([pictures, past], dim=2)
+        recalled_frames = self.model.decoder.config.recalled_frames
+        if not recalled_frames:
+            return past
+        nothing = past.new_zeros(*past.shape[:2], recalled_frames, *past.shape[3:])
+        return torch.cat([nothing if pictures is None else pictures, past], dim=2)
 
     def _over_worlds(
         self,
@@ -365,8 +366,10 @@ class WorldModelStage:
         """What a resume must keep; a later option is named only where it is used, so that older trainings go on."""
         given, plain = asdict(self.config), asdict(WorldModelStageConfig())
         dropouts, windows = ("action_dropout", "state_dropout"), ("sampling", "swin", "window_stride")
-        later = (*dropouts, *windows, "recall_weight", "recycled_fraction", "diffusion_forcing", "trained_parts")
+        later = (*dropouts, *windows, "recycled_fraction", "diffusion_forcing", "trained_parts")
         kept = {name: value for name, value in given.items() if name not in later or value != plain[name]}
+        if self._earlier is None:
+            del kept["recall_weight"]
         return {**kept, "decoder": self.model.decoder.config.as_json()}
 
     def _mean(self, value: Tensor, weight: Tensor) -> Float[Tensor, ""]:

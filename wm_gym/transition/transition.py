@@ -39,7 +39,7 @@ class TransitionConfig:
         num_state_tokens: K, the continuous tokens of a latent state.
         history_rounds: past rounds that the cache holds.
         sink_rounds: how many of them are a world's first rounds, never evicted.
-        memory: what is kept of the rounds that left the history; None for nothing.
+        memory: how past rounds are kept to be recalled; None for not at all.
     """
 
     language_model: dict[str, Any]
