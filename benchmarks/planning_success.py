@@ -154,10 +154,11 @@ def _read_log(path: Path, fingerprint: str) -> dict[tuple[str, int], dict[str, A
         ValueError: They are of another configuration.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    if lines and not lines[-1].endswith("}"):  # a kill cut it
-        path.write_text("".join(f"{line}\n" for line in lines[:-1]), encoding="utf-8")
-        del lines[-1]
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = text.splitlines()
+    if lines and not text.endswith("\n"):  # a kill cut it
+        lines = lines if lines[-1].endswith("}") else lines[:-1]
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     done = {}
     for line in map(json.loads, lines):
         agent, known = line.pop("agent"), line.pop("fingerprint")
