@@ -13,8 +13,10 @@ Every episode is written when it is done: a run that was stopped goes on where i
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,7 +51,8 @@ class PlanningSuccessConfig:
         max_steps: An episode without success until then is a failure; None takes the task's.
         model_steps: Budget of a plan.
         device: Where the model runs, as torch names it.
-        threads: Threads of torch; None leaves its own choice.
+        threads: Threads of torch in each process; None leaves its own choice.
+        processes: Processes that share the episodes, each with a model of its own.
         progress: Whether to show a bar.
         output: The JSON file; what is done so far stands beside it, one episode a line. None is the task's in
             `benchmarks/results`.
@@ -64,6 +67,7 @@ class PlanningSuccessConfig:
     model_steps: int = 4000
     device: str = "cpu"
     threads: int | None = None
+    processes: int = 1
     progress: bool = True
     output: Path | None = None
 
@@ -100,6 +104,50 @@ def play(env: gym.Env[Any, Any], predict: Predict, seed: int, max_steps: int) ->
     return {"seed": seed, "best_reward": best, "steps": step, **costs}
 
 
+class Table:
+    """The real twin, and who plays in it; each process has its own."""
+
+    def __init__(self, config: PlanningSuccessConfig) -> None:
+        """Loads the model of a completed configuration."""
+        assert config.checkpoint and config.max_steps, "completed"
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        task: Task = TASKS[config.task]
+        self.max_steps = config.max_steps
+        self.env = gym.make(task.env, split=config.split, disable_env_checker=True, **task.options)
+        vocabulary = self.env.unwrapped.get_action_meanings()  # type: ignore[attr-defined]
+        self.model = WorldModel.from_pretrained(config.checkpoint, device=config.device)
+        self.agents = task.agents(self.model, vocabulary, Budget(model_steps=config.model_steps), task.settings)
+
+    def play(self, agent: str, seed: int) -> dict[str, Any]:
+        """Plays one episode; see `play`."""
+        return play(self.env, self.agents[agent](seed), seed, self.max_steps)
+
+
+def _played(
+    config: PlanningSuccessConfig, table: Table, jobs: Sequence[tuple[str, int]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields episodes by agent as they end."""
+    if config.processes == 1:
+        yield from ((agent, table.play(agent, seed)) for agent, seed in jobs)
+        return
+    with ProcessPoolExecutor(config.processes, get_context("spawn"), _sit_down, (config,)) as pool:
+        agents = {pool.submit(_play_at_table, agent, seed): agent for agent, seed in jobs}
+        for future in as_completed(agents):
+            yield agents[future], future.result()
+
+
+_tables: list[Table] = []  # of a process that only plays
+
+
+def _sit_down(config: PlanningSuccessConfig) -> None:
+    _tables.append(Table(config))
+
+
+def _play_at_table(agent: str, seed: int) -> dict[str, Any]:
+    return _tables[0].play(agent, seed)
+
+
 def measure(config: PlanningSuccessConfig) -> dict[str, Any]:
     """Plays what is not in the log yet.
 
@@ -110,30 +158,24 @@ def measure(config: PlanningSuccessConfig) -> dict[str, Any]:
         The results as JSON values.
     """
     assert config.checkpoint and config.max_steps and config.output, "completed"
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
-    task: Task = TASKS[config.task]
-    env = gym.make(task.env, split=config.split, disable_env_checker=True, **task.options)
-    vocabulary = env.unwrapped.get_action_meanings()  # type: ignore[attr-defined]
-    model = WorldModel.from_pretrained(config.checkpoint, device=config.device)
-    agents = task.agents(model, vocabulary, Budget(model_steps=config.model_steps), task.settings)
+    table = Table(config)
     fingerprint = _fingerprint(config)
     log = config.output.with_suffix(".episodes.jsonl")
     done = _read_log(log, fingerprint)
-    jobs = [(agent, config.seed + i) for i in range(config.episodes) for agent in agents]
-    for agent, seed in tqdm([job for job in jobs if job not in done], disable=not config.progress, unit="episode"):
-        done[agent, seed] = play(env, agents[agent](seed), seed, config.max_steps)
+    jobs = [(agent, config.seed + i) for i in range(config.episodes) for agent in table.agents]
+    left = [job for job in jobs if job not in done]
+    for agent, episode in tqdm(_played(config, table, left), total=len(left), disable=not config.progress):
+        done[agent, episode["seed"]] = episode
         with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"agent": agent, "fingerprint": fingerprint, **done[agent, seed]}) + "\n")
-    env.close()
-    played = {agent: [done[agent, config.seed + i] for i in range(config.episodes)] for agent in agents}
+            file.write(json.dumps({"agent": agent, "fingerprint": fingerprint, **episode}) + "\n")
+    played = {agent: [done[agent, config.seed + i] for i in range(config.episodes)] for agent in table.agents}
     return {
         "checkpoint": config.checkpoint,
-        "weights_hash": model.card.weights_hash,
-        "dtype": str(next(model.parameters()).dtype),
+        "weights_hash": table.model.card.weights_hash,
+        "dtype": str(next(table.model.parameters()).dtype),
         **machine(config.device),
         "config": {name: value for name, value in asdict(config).items() if name != "output"},
-        "settings": dict(task.settings),
+        "settings": dict(TASKS[config.task].settings),
         "agents": {agent: _summary(episodes) for agent, episodes in played.items()},
         "episodes": played,
     }
@@ -141,7 +183,7 @@ def measure(config: PlanningSuccessConfig) -> dict[str, Any]:
 
 def _fingerprint(config: PlanningSuccessConfig) -> str:
     """What must be equal in a run that goes on, as JSON."""
-    same = replace(config, episodes=0, progress=False, threads=None, output=None)
+    same = replace(config, episodes=0, progress=False, threads=None, processes=1, output=None)
     facts = {"weights_hash": read_card(str(config.checkpoint)).weights_hash, **asdict(same)}
     facts |= TASKS[config.task].settings
     return json.dumps(facts, sort_keys=True, default=str)

@@ -31,6 +31,14 @@ def test_a_stopped_run_goes_on_and_another_configuration_is_refused(tmp_path: Pa
         measure(replace(config, model_steps=200))
 
 
+def test_processes_share_the_episodes_and_play_the_same(tmp_path: Path) -> None:
+    alone = measure(replace(CONFIG, output=tmp_path / "alone.json").completed())
+    shared = measure(replace(CONFIG, processes=2, threads=1, output=tmp_path / "shared.json").completed())
+    for agent in ("prior", "sticky prior"):
+        assert shared["episodes"][agent] == alone["episodes"][agent]
+    assert [len(episodes) for episodes in shared["episodes"].values()] == [2, 2, 2]
+
+
 def test_summary_counts_rewards_of_one_as_successes() -> None:
     episodes = [{"seed": i, "best_reward": best, "steps": 10 * i} for i, best in enumerate((1.0, 0.5, 0.0, 1.0))]
     summary = _summary(episodes)
