@@ -29,7 +29,8 @@ from wm_gym.data.segments import SegmentBatch
 from wm_gym.evaluation.provenance import machine
 from wm_gym.training.loop import LoopConfig, time_iterations
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 
 Clock = Callable[[], float]
 

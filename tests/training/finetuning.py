@@ -10,7 +10,7 @@ from wm_gym.data.dataset import Dataset
 from wm_gym.data.recording import random_policy, record
 from wm_gym.training.autoencoder_stage import AutoencoderStageConfig
 from wm_gym.training.loop import LoopConfig
-from wm_gym.training.world_model_stage import WorldModelStageConfig
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 
 LOOP = LoopConfig(num_iterations=3, warmup_iterations=1)
 STAGE = WorldModelStageConfig(batch_size=4, num_rounds=3, rollout_fraction=0.5)

@@ -23,7 +23,7 @@ from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoderConfig
 from wm_gym.training.autoencoder_stage import AutoencoderStageConfig
 from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel
 from wm_gym.training.loop import LoopConfig
-from wm_gym.training.world_model_stage import WorldModelStageConfig
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 
 ITERATIONS_A_LIFE = 16
 

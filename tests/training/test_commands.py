@@ -19,7 +19,8 @@ from wm_gym.training.__main__ import main
 from wm_gym.training.autoencoder_stage import AutoencoderStageConfig
 from wm_gym.training.commands import TrainAutoencoder, TrainWorldModel, locate_autoencoder, read_autoencoder
 from wm_gym.training.loop import LoopConfig, TrainingError
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 from wm_gym.world_model import WorldModel
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"

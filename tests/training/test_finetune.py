@@ -24,7 +24,7 @@ from wm_gym.cli import main
 from wm_gym.data.dataset import Dataset
 from wm_gym.training.finetune import Finetune, finetune
 from wm_gym.training.loop import TrainingError, TrainResult
-from wm_gym.training.world_model_stage import WorldModelStageConfig
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 from wm_gym.world_model import WorldModel
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"

@@ -18,7 +18,8 @@ from wm_gym.training.loop import TrainingError, train
 from wm_gym.training.lora import add_low_rank
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
 from wm_gym.training.transformer_blocks import transformer_blocks
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 
 CONFIG = WorldModelStageConfig(batch_size=4, num_rounds=4, event_fraction=0.0)
 SWIN = replace(CONFIG, sampling="swin", window_stride=1)

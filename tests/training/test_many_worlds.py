@@ -12,7 +12,8 @@ from wm_gym.data.mixture import Mixture, MixtureSampler
 from wm_gym.data.recording import record
 from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStageConfig
 from wm_gym.training.presets import untrained_world_model
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 
 SIZE = replace(tiny_size(), past_frames=2, language="minilm")
 CONFIG = WorldModelStageConfig(batch_size=8, num_rounds=3, history_noise=0.0)

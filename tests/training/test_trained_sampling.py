@@ -12,7 +12,8 @@ from wm_gym.data.dataset import Dataset
 from wm_gym.decoder.swin_config import SwinConfig
 from wm_gym.training.presets import WorldModelSize
 from wm_gym.training.trained_sampling import train_for
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 
 CONFIG = WorldModelStageConfig(batch_size=6, num_rounds=3, event_fraction=0.5, sampling="swin")
 

@@ -14,7 +14,8 @@ from wm_gym.data.dataset import Dataset
 from wm_gym.data.mixture import Mixture, MixtureSampler
 from wm_gym.data.segments import SegmentBatch
 from wm_gym.training.presets import untrained_world_model
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 from wm_gym.world_model import WorldModel
 
 CONFIG = WorldModelStageConfig(batch_size=6, num_rounds=3, event_fraction=0.5)

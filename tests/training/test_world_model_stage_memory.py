@@ -13,7 +13,8 @@ from wm_gym.data.dataset import Dataset
 from wm_gym.data.mixture import Mixture, MixtureSampler
 from wm_gym.training.earlier_rounds import EarlierRoundsSampler
 from wm_gym.training.presets import untrained_world_model
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 from wm_gym.transition.memory_bank import write_round
 
 SLOTS = 6

@@ -24,7 +24,8 @@ from wm_gym.training.autoencoder_stage import AutoencoderStage, AutoencoderStage
 from wm_gym.training.loop import LoopConfig, train
 from wm_gym.training.presets import untrained_world_model
 from wm_gym.training.processes import Processes, joined
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 
 BATCH_SIZE = 4  # two rows a world, one a process
 COUNT = 2

@@ -19,7 +19,8 @@ from wm_gym.training.loop import LoopConfig, TrainResult, train
 from wm_gym.training.presets import WorldModelSize, untrained_world_model
 from wm_gym.training.processes import Processes, joined
 from wm_gym.training.rollout_pictures import RolloutPicturesConfig, rollout_pictures
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 
 
 @dataclass(frozen=True, kw_only=True)

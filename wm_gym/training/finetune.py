@@ -32,7 +32,8 @@ from wm_gym.training.lora import LowRankStage, add_low_rank
 from wm_gym.training.pictures import Pictures
 from wm_gym.training.processes import ALONE, Processes, joined
 from wm_gym.training.rollout_pictures import RolloutPicturesConfig, rollout_pictures
-from wm_gym.training.world_model_stage import WorldModelStage, WorldModelStageConfig
+from wm_gym.training.world_model_stage import WorldModelStage
+from wm_gym.training.world_model_stage_config import WorldModelStageConfig
 from wm_gym.world_model import WorldModel
 
 AUTOENCODER_OUTPUT = "finetuned_autoencoder"  # in the output folder
