@@ -39,7 +39,13 @@ WORLDS = {
     "coinrun": KnownWorld(id_name="CoinRun", install="pip install --no-deps procgen2", max_episode_steps=500),
     "doom_take_cover": KnownWorld(id_name="DoomTakeCover", install='pip install -e ".[doom]"', max_episode_steps=525),
     "doom_my_way_home": KnownWorld(id_name="DoomMyWayHome", install='pip install -e ".[doom]"', max_episode_steps=525),
-    "pusht": KnownWorld(id_name="PushT", install='pip install -e ".[pusht]"', max_episode_steps=300, has_numbers=True),
+    "pusht": KnownWorld(
+        id_name="PushT",
+        install='pip install -e ".[pusht]"',
+        max_episode_steps=300,
+        is_shipped=True,
+        has_numbers=True,
+    ),
     "carracing": KnownWorld(
         id_name="CarRacing", install='pip install -e ".[carracing]"', max_episode_steps=250, has_numbers=True
     ),
