@@ -9,15 +9,17 @@ it goes to a side of the T and pushes, anywhere; the goal is a text with a criti
 Every episode is written when it is done: a run that was stopped goes on where it was.
 
     python -m benchmarks.planning_success --episodes 100
-    python -m benchmarks.planning_success --task pusht --checkpoint runs/pusht --episodes 100
+    python -m benchmarks.planning_success --task pusht --episodes 100 --processes 2
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -51,7 +53,7 @@ class PlanningSuccessConfig:
         max_steps: An episode without success until then is a failure; None takes the task's.
         model_steps: Budget of a plan.
         device: Where the model runs, as torch names it.
-        threads: Threads of torch in each process; None leaves its own choice.
+        threads: Threads of torch in each process; None shares its own choice among them.
         processes: Processes that share the episodes, each with a model of its own.
         progress: Whether to show a bar.
         output: The JSON file; what is done so far stands beside it, one episode a line. None is the task's in
@@ -72,8 +74,15 @@ class PlanningSuccessConfig:
     output: Path | None = None
 
     def completed(self) -> "PlanningSuccessConfig":
-        """The same with the task's defaults in their places."""
+        """The same with the task's defaults in their places.
+
+        Raises:
+            ValueError: No episodes, or no process to play them.
+        """
         task = TASKS[self.task]
+        for name in ("episodes", "processes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         return replace(
             self,
             checkpoint=self.checkpoint or task.checkpoint,
@@ -104,14 +113,14 @@ def play(env: gym.Env[Any, Any], predict: Predict, seed: int, max_steps: int) ->
     return {"seed": seed, "best_reward": best, "steps": step, **costs}
 
 
-class Table:
-    """The real twin, and who plays in it; each process has its own."""
+class Match:
+    """The real twin, and the agents that play in it; each process has its own."""
 
     def __init__(self, config: PlanningSuccessConfig) -> None:
         """Loads the model of a completed configuration."""
         assert config.checkpoint and config.max_steps, "completed"
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
+        if config.threads is not None or config.processes > 1:
+            torch.set_num_threads(config.threads or max(1, torch.get_num_threads() // config.processes))
         task: Task = TASKS[config.task]
         self.max_steps = config.max_steps
         self.env = gym.make(task.env, split=config.split, disable_env_checker=True, **task.options)
@@ -125,27 +134,38 @@ class Table:
 
 
 def _played(
-    config: PlanningSuccessConfig, table: Table, jobs: Sequence[tuple[str, int]]
+    config: PlanningSuccessConfig, match: Match, jobs: Sequence[tuple[str, int]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields episodes by agent as they end."""
     if config.processes == 1:
-        yield from ((agent, table.play(agent, seed)) for agent, seed in jobs)
+        yield from ((agent, match.play(agent, seed)) for agent, seed in jobs)
         return
-    with ProcessPoolExecutor(config.processes, get_context("spawn"), _sit_down, (config,)) as pool:
-        agents = {pool.submit(_play_at_table, agent, seed): agent for agent, seed in jobs}
+    pool = ProcessPoolExecutor(config.processes, get_context("spawn"), _begin_worker, (config,))
+    try:
+        agents = {pool.submit(_play_in_worker, agent, seed): agent for agent, seed in jobs}
         for future in as_completed(agents):
             yield agents[future], future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # after an error nobody waits for what is queued
 
 
-_tables: list[Table] = []  # of a process that only plays
+_matches: list[Match] = []  # of a process that only plays
 
 
-def _sit_down(config: PlanningSuccessConfig) -> None:
-    _tables.append(Table(config))
+def _begin_worker(config: PlanningSuccessConfig) -> None:
+    Thread(target=_exit_with_the_parent, daemon=True).start()
+    _matches.append(Match(config))
 
 
-def _play_at_table(agent: str, seed: int) -> dict[str, Any]:
-    return _tables[0].play(agent, seed)
+def _exit_with_the_parent() -> None:
+    parent = parent_process()
+    assert parent is not None, "spawned"
+    parent.join()
+    os._exit(1)  # a killed run leaves nobody playing
+
+
+def _play_in_worker(agent: str, seed: int) -> dict[str, Any]:
+    return _matches[0].play(agent, seed)
 
 
 def measure(config: PlanningSuccessConfig) -> dict[str, Any]:
@@ -158,21 +178,21 @@ def measure(config: PlanningSuccessConfig) -> dict[str, Any]:
         The results as JSON values.
     """
     assert config.checkpoint and config.max_steps and config.output, "completed"
-    table = Table(config)
+    match = Match(config)
     fingerprint = _fingerprint(config)
     log = config.output.with_suffix(".episodes.jsonl")
     done = _read_log(log, fingerprint)
-    jobs = [(agent, config.seed + i) for i in range(config.episodes) for agent in table.agents]
+    jobs = [(agent, config.seed + i) for i in range(config.episodes) for agent in match.agents]
     left = [job for job in jobs if job not in done]
-    for agent, episode in tqdm(_played(config, table, left), total=len(left), disable=not config.progress):
+    for agent, episode in tqdm(_played(config, match, left), total=len(left), disable=not config.progress):
         done[agent, episode["seed"]] = episode
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"agent": agent, "fingerprint": fingerprint, **episode}) + "\n")
-    played = {agent: [done[agent, config.seed + i] for i in range(config.episodes)] for agent in table.agents}
+    played = {agent: [done[agent, config.seed + i] for i in range(config.episodes)] for agent in match.agents}
     return {
         "checkpoint": config.checkpoint,
-        "weights_hash": table.model.card.weights_hash,
-        "dtype": str(next(table.model.parameters()).dtype),
+        "weights_hash": match.model.card.weights_hash,
+        "dtype": str(next(match.model.parameters()).dtype),
         **machine(config.device),
         "config": {name: value for name, value in asdict(config).items() if name != "output"},
         "settings": dict(TASKS[config.task].settings),

@@ -207,7 +207,7 @@ def test_repeat_below_one_is_refused(state: WorldState, n: int) -> None:
 
 
 def test_cat_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="states must come from one checkpoint, got 0"):
+    with pytest.raises(ValueError, match="states must be at least one, got none"):
         WorldState.cat([])
 
 

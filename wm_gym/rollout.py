@@ -86,7 +86,8 @@ def roll_out(
 ) -> Rollout:
     """Imagine the future of every action sequence; see `WorldModel.rollout`, which says what the arguments are."""
     check_action_sequences(action_sequences, state.batch_size)
-    limit = default_memory_limit(state.seeds.device) if memory_limit is None else memory_limit
+    least = STATES_PER_STEP * state.nbytes // state.batch_size  # a world that the caller did not limit is stepped
+    limit = max(default_memory_limit(state.seeds.device), least) if memory_limit is None else memory_limit
     most = _worlds_within(limit, state)
     num_plans = len(action_sequences)
     record = _Record(state, num_plans, len(action_sequences[0]), keep_frames, keep_state)

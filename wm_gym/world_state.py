@@ -125,6 +125,8 @@ class WorldState:
         Raises:
             ValueError: no state, or states of different checkpoints or samplings.
         """
+        if not states:
+            raise ValueError("states must be at least one, got none")
         hashes = {state.weights_hash for state in states}
         if len(hashes) != 1:
             raise ValueError(f"states must come from one checkpoint, got {len(hashes)} different ones")

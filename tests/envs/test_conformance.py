@@ -22,6 +22,7 @@ DREAM = ["wm_gym/MiniGrid-v0", "wm_gym/MiniGridDiscrete-v0"]
 REAL = ["real/MiniGrid-v0", "real/MiniGridDiscrete-v0"]
 TEXT, DISCRETE = [DREAM[0], REAL[0]], [DREAM[1], REAL[1]]
 IDS = DREAM + REAL
+LEARNED = sorted(id for id in gym.registry if id.startswith("wm_gym/") and not id.startswith("wm_gym/World"))
 
 
 @pytest.fixture(params=IDS)
@@ -56,8 +57,14 @@ def live(env: Any, actions: list[Any]) -> list[Any]:
     return answers
 
 
+@pytest.mark.parametrize("id", [*LEARNED, *REAL], indirect=True)
 def test_check_env_passes_without_warnings(env: Any) -> None:
     check_env(env.unwrapped)
+
+
+def test_every_shipped_world_has_learned_ids() -> None:
+    numbers = ["wm_gym/PushTBox-v0"]
+    assert LEARNED == sorted([*DREAM, *numbers, "wm_gym/PushT-v0", "wm_gym/PushTDiscrete-v0"])
 
 
 @pytest.mark.parametrize("id", DISCRETE, indirect=True)

@@ -7,6 +7,7 @@ from wm_gym.evaluation.fidelity import evaluate_fidelity
 from wm_gym.evaluation.report import FidelityReport
 
 ROLLOUTS, HORIZON = 64, 16
+PUSHES = 4  # steps
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +34,22 @@ def test_goals_are_rewarded_and_end_the_episode(report: FidelityReport) -> None:
 def test_pixels_are_far_nearer_than_the_first_frame(report: FidelityReport) -> None:
     numbers = report.to_json()
     assert numbers["psnr"]["16"] >= numbers["baseline_psnr"]["16"] + 10
+
+
+@pytest.fixture(scope="module")
+def pushes() -> FidelityReport:
+    config = FidelityConfig(checkpoint="pusht", rollouts=ROLLOUTS, horizon=PUSHES, seed=4_000_000, failure_strips=0)
+    return evaluate_fidelity(config, progress=False)
+
+
+def test_one_push_shows_the_true_state(pushes: FidelityReport) -> None:
+    assert pushes.to_json()["state_accuracy"]["1"] >= 0.65  # of 0.81, less three standard errors
+
+
+def test_pusher_goes_where_it_is_told(pushes: FidelityReport) -> None:
+    assert pushes.to_json()["factors"]["agent"]["4"] >= 0.65  # of 0.80
+
+
+def test_pushes_are_nearer_than_the_first_frame(pushes: FidelityReport) -> None:
+    numbers = pushes.to_json()
+    assert numbers["psnr"]["4"] >= numbers["baseline_psnr"]["4"] + 2

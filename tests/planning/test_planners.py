@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from tests.planning.boards import UNSURE, VOCABULARY, Board, cell_of
 from tests.production import unchecked
@@ -174,6 +175,27 @@ def test_what_is_not_believed_leads_nowhere(make: Make) -> None:
     assert walk(board, (0, 2), make(board, believing, BUDGET).plan(board.reset((0, 2))).actions)[1] == GOAL
 
 
+@dataclass(frozen=True)
+class Distance:
+    """A goal with negative values: minus the rows down to the goal, less one."""
+
+    def rewards(self, output: StepOutput) -> Tensor:
+        return torch.zeros_like(output.reward)
+
+    def values(self, state: WorldState) -> Tensor:
+        return torch.tensor([cell_of(frame)[1] - 4.0 for frame in state.frames[:, -1]])
+
+
+@each_planner
+def test_what_is_not_believed_is_no_goal_where_values_are_negative(make: Make) -> None:
+    unsure = (0, 0)
+    board = Board(unsure=frozenset({unsure}))
+    objective = Objective(goal=Distance(), uncertainty_penalty=0.0, max_uncertainty=UNSURE / 2, discount=1.0)
+    plan = make(board, objective, Budget(model_steps=1000)).plan(board.reset((1, 0)))
+    assert unsure not in walk(board, (1, 0), plan.actions)
+    assert plan.value > -4.0  # of standing still
+
+
 class Trap(Board):
     """A board where the cell right of the start ends the episode with a little reward."""
 
@@ -211,8 +233,14 @@ def test_what_a_warm_start_says_beside_the_vocabulary_is_left_out(make: Make) ->
 
 
 def test_numbers_take_no_texts_as_a_warm_start() -> None:
-    around = GaussianPlans(2).around(["sing", np.array([0.5, -0.5]), np.array([1.0])], 3)
+    misfits: list[Action] = ["sing", np.array([0.5, -0.5]), np.array([1.0])]
+    around = GaussianPlans(2).around(misfits, 3)
     assert around.mean.tolist() == [[0, 0], [0.5, -0.5], [0, 0]]
+    board = Board()
+    search = CrossEntropyMethod(
+        board, GaussianPlans(2), objective=Objective(enough=0.5), budget=BUDGET, horizon=4, num_samples=64
+    )
+    assert walk(board, START, search.plan(board.reset(START), misfits).actions)[-1] == GOAL
 
 
 def test_uncertainty_is_paid_for_step_by_step() -> None:
@@ -364,8 +392,8 @@ def test_what_was_seen_on_the_way_counts_where_the_search_is_cut(limits: dict[st
     assert cell_of(state.frames[0, -1]) == START
 
 
-@pytest.mark.parametrize("plans", [[], [[]], [["go right"], []]])
-def test_proposer_without_plans_is_refused(plans: list[list[str]]) -> None:
+@pytest.mark.parametrize("plans", [[], [[]], [["go right"], []], ["go right"], "go right", None])
+def test_proposer_without_plans_is_refused(plans: Any) -> None:
     search = BestOfN(Board(), lambda frame, num_plans, rng: plans, objective=Objective(), budget=BUDGET)
     with pytest.raises(ValueError, match="propose must return 64 plans of at least one action each, got"):
         search.plan(Board().reset(START))

@@ -1,6 +1,7 @@
 """Following plans, and making new ones when the world does something else."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tests.planning.boards import VOCABULARY, Board, cell_of
 from tests.worlds import GOAL
 from wm_gym.actions import Action
 from wm_gym.planning import BestFirstSearch, Budget, Objective, Plan, Pursuit, RecedingHorizon, Refutation
+from wm_gym.step_output import StepOutput
 from wm_gym.world_state import WorldState
 
 
@@ -106,8 +108,10 @@ def live_with_a_glass_wall(control: RecedingHorizon, num_steps: int) -> tuple[li
     for _ in range(num_steps):
         now = state
         action, pursuit = control.act(now.frames[0, -1].numpy(), lambda now=now: now, pursuit)  # type: ignore[misc]
-        state, _ = real.step(state, [action])
+        state, output = real.step(state, [action])
         cells.append(cell_of(state.frames[0]))
+        if output.terminated:
+            break
     assert pursuit is not None
     return cells, pursuit
 
@@ -121,6 +125,24 @@ def test_what_the_world_refuted_is_not_tried_again() -> None:
 def test_without_refutations_the_same_is_tried_for_ever() -> None:
     cells, pursuit = live_with_a_glass_wall(RecedingHorizon(Remembering(Board()), max_refutations=0), 8)
     assert set(cells) == {(3, 1)} and pursuit.num_plans == 8
+
+
+class Mirage(Board):
+    """A model that believes waiting two cells above the goal to be rewarded, and to end the episode."""
+
+    def step(self, state: WorldState, actions: Sequence[Action], /) -> tuple[WorldState, StepOutput]:
+        seen = [
+            cell_of(frame) == (3, 1) and action == "wait" for frame, action in zip(state.frames, actions, strict=True)
+        ]
+        state, output = super().step(state, actions)
+        false = torch.tensor(seen)
+        return state, replace(output, reward=output.reward + false, terminated=output.terminated | false)
+
+
+def test_an_end_that_does_not_come_is_not_believed_again() -> None:
+    cells, pursuit = live(RecedingHorizon(Remembering(Mirage())), Board(), (3, 1), 3)
+    assert cells == [(3, 1), (3, 2), GOAL]
+    assert [refutation.action for refutation in pursuit.refutations] == ["wait"]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_site_that_points_its_name_here_stays_out(served: Served, host: str) -
     assert problem_of(served.http.get("/stats/summary", headers={"Host": host})) == (403, "forbidden")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example.org", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["https://evil.example.org", "null", "http://127.0.0.1:1", "http://["])
 def test_pages_of_other_sites_stay_out(served: Served, origin: str) -> None:
     response = served.http.post("/generate/first_round", headers={"Origin": origin})
     assert problem_of(response) == (403, "forbidden")

@@ -81,9 +81,7 @@ class BestOfN:
         imagination = Imagination(self._dynamics, self._objective, self._budget, refutations)
         search = StateSearch(imagination, state, (), PatchCodes(), deduplicate=False)
         frame = state.frames[0, -1].cpu().numpy().copy()  # a proposer may write to it
-        plans = [list(plan) for plan in self._propose(frame, self._num_plans, self._rng)]
-        if not plans or not all(plans):
-            raise ValueError(f"propose must return {self._num_plans} plans of at least one action each, got {plans}")
+        plans = self._proposed(frame)
         search.follow(warm_start)
         ends = [] if search.best is None else [search.best]
         under_way = [(search.root, plan) for plan in plans]
@@ -94,6 +92,18 @@ class BestOfN:
         if under_way and search.best is not None:  # good enough, or out of budget: what was seen until then counts
             ends.append(search.best)
         return search.plan(ends)
+
+    def _proposed(self, frame: UInt8[np.ndarray, "height width 3"]) -> list[list[Action]]:
+        """What the proposer says.
+
+        Raises:
+            ValueError: no plans, or what is none.
+        """
+        plans = self._propose(frame, self._num_plans, self._rng)
+        are_lists = isinstance(plans, Sequence) and not isinstance(plans, str)
+        if not are_lists or not plans or any(isinstance(plan, str) or not len(plan) for plan in plans):
+            raise ValueError(f"propose must return {self._num_plans} plans of at least one action each, got {plans}")
+        return [list(plan) for plan in plans]
 
 
 def _step_all(search: StateSearch, under_way: Sequence[tuple[Node, list[Action]]]) -> list[tuple[Node, list[Action]]]:

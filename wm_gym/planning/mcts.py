@@ -30,6 +30,9 @@ Prior = Callable[[UInt8[np.ndarray, "batch height width 3"]], Float[np.ndarray, 
 class MonteCarloTreeSearch:
     """Grows a tree of imagined worlds where it promises most: PUCT, see `wm_gym.planning.puct`.
 
+    Each moment keeps its world until every text has been said there, so memory grows with the budget: at most
+    `WorldState.nbytes` for each model step.
+
     Args:
         dynamics: the model.
         vocabulary: the texts that may be said.
@@ -113,7 +116,7 @@ class MonteCarloTreeSearch:
             moment = tree.add(way[-1].moment, texts[row], frames[row], worth)
             world = state.select([row])
             child = self._branch(moment, world, reward, (values[row], known[row]), ended[row], frames[row : row + 1])
-            child.pending = 1
+            child.pending, child.believed = 1, bool(output.uncertainty[row].isfinite())
             way[-1].children[text] = child
             if not way[-1].unsaid:
                 way[-1].world = None
@@ -171,7 +174,8 @@ class MonteCarloTreeSearch:
         if puct.best is None:
             raise ValueError("budget must allow at least one model step, got none; pass a larger one")
         best_value, best = puct.best
-        way = tree.choose(best.moment if best_value >= self._objective.enough else _most_visited(puct.root).moment)
+        end = best if best_value >= self._objective.enough else _most_visited(puct.root)
+        way = tree.choose(end.moment)
         return Plan(
             actions=tree.actions(way),
             value=best_value if best_value >= self._objective.enough else puct.root.value,
@@ -179,6 +183,7 @@ class MonteCarloTreeSearch:
             model_steps=imagination.meter.model_steps,
             seconds=imagination.meter.seconds,
             tree=tree,
+            ended=end.ended and end.believed,
         )
 
 

@@ -26,6 +26,10 @@ class PlanDistribution(Protocol):
         """The distribution of the elites, with `momentum` of this one left in it."""
         ...
 
+    def fits(self, action: Action) -> bool:
+        """Whether it is an action of such plans."""
+        ...
+
     def around(self, plan: Sequence[Action], horizon: int) -> "PlanDistribution":
         """A wide first guess around the beginning of a plan, of any length; the rest is uniform."""
         ...
@@ -58,18 +62,21 @@ class CategoricalPlans:
         counts = np.zeros_like(self.probabilities)
         for plan in elites:
             for time, action in enumerate(plan):
-                if isinstance(action, str) and action in self.vocabulary:  # a warm start may say others
-                    counts[time, self.vocabulary.index(action)] += 1 / len(elites)
+                counts[time, self.vocabulary.index(str(action))] += 1 / len(elites)
         mixed = np.maximum(momentum * self.probabilities + (1 - momentum) * counts, LEAST_PROBABILITY)
         return CategoricalPlans(self.vocabulary, mixed / mixed.sum(axis=1, keepdims=True))
+
+    def fits(self, action: Action) -> bool:
+        """Whether it is a text of the vocabulary."""
+        return isinstance(action, str) and action in self.vocabulary
 
     def around(self, plan: Sequence[Action], horizon: int) -> "CategoricalPlans":
         """See `PlanDistribution`; texts outside of the vocabulary are left out."""
         probabilities = np.full((horizon, len(self.vocabulary)), 1 / len(self.vocabulary))
         for time, action in enumerate(plan[:horizon]):
-            if isinstance(action, str) and action in self.vocabulary:
+            if self.fits(action):
                 probabilities[time] *= 1 - FIRST_GUESS
-                probabilities[time, self.vocabulary.index(action)] += FIRST_GUESS
+                probabilities[time, self.vocabulary.index(str(action))] += FIRST_GUESS
         return CategoricalPlans(self.vocabulary, probabilities)
 
 
@@ -105,10 +112,14 @@ class GaussianPlans:
         deviation = momentum * self.deviation + (1 - momentum) * best.std(axis=0)
         return GaussianPlans(self.num_controls, mean, np.maximum(deviation, LEAST_DEVIATION))
 
+    def fits(self, action: Action) -> bool:
+        """Whether it is `num_controls` numbers."""
+        return not isinstance(action, str) and np.shape(action) == (self.num_controls,)
+
     def around(self, plan: Sequence[Action], horizon: int) -> "GaussianPlans":
         """See `PlanDistribution`; what is not `num_controls` numbers is left out."""
         mean, deviation = np.zeros((horizon, self.num_controls)), np.ones((horizon, self.num_controls))
         for time, action in enumerate(plan[:horizon]):
-            if not isinstance(action, str) and np.shape(action) == (self.num_controls,):
+            if self.fits(action):
                 mean[time], deviation[time] = action, FIRST_GUESS
         return GaussianPlans(self.num_controls, mean, deviation)

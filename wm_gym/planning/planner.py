@@ -76,6 +76,7 @@ class Plan:
         model_steps: world steps that the search cost.
         seconds: wall time that the search took.
         tree: what was imagined, for a picture.
+        ended: whether the last action is believed to end the episode.
     """
 
     actions: tuple[Action, ...]
@@ -84,6 +85,7 @@ class Plan:
     model_steps: int
     seconds: float
     tree: ImaginedTree
+    ended: bool = False
 
 
 @runtime_checkable
@@ -123,6 +125,7 @@ class Imagination:
         self.meter = Meter(budget=budget)
         self._dynamics = dynamics
         self._refutations = tuple(refutations)
+        self._lowest = 0.0
 
     def step(self, state: WorldState, actions: Sequence[Action], /) -> tuple[WorldState, StepOutput]:
         """A counted step: rewards are the objective's; what is not believed ends, and is infinitely uncertain."""
@@ -142,9 +145,13 @@ class Imagination:
         )
 
     def values(self, state: WorldState, uncertainty: Float[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-        """What the goal says of being in these worlds; 0 where the step that led there is not believed."""
-        values = self.objective.goal.values(state)
-        return values.masked_fill(uncertainty.isinf(), 0.0)
+        """What the goal says of being in these worlds.
+
+        Where the step that led there is not believed that is 0, or the lowest value seen so far where it is negative.
+        """
+        values, unbelieved = self.objective.goal.values(state), uncertainty.isinf()
+        self._lowest = min([self._lowest, *values[~unbelieved].tolist()])
+        return values.masked_fill(unbelieved, self._lowest)
 
     def roll_out(
         self, state: WorldState, plans: Sequence[Sequence[Action]], *, keep_frames: bool = False

@@ -35,6 +35,7 @@ class Branch:
         visits: simulations that came through.
         pending: simulations of the batch under way that come through.
         total: sum of their returns from here on.
+        believed: whether the step that led here is.
     """
 
     moment: int
@@ -49,6 +50,7 @@ class Branch:
     visits: int = 0
     pending: int = 0
     total: float = 0.0
+    believed: bool = True
 
     @property
     def value(self) -> float:

@@ -102,10 +102,10 @@ class RecedingHorizon:
 
     def _is_surprised(self, frame: UInt8[np.ndarray, "height width 3"], pursuit: Pursuit) -> bool:
         """Whether the world looks other than imagined, or goes on where it should have ended."""
-        done = pursuit.num_done
-        if done > len(pursuit.plan.frames):
+        plan, done = pursuit.plan, pursuit.num_done
+        if done > len(plan.frames) or (plan.ended and done == len(plan.actions)):
             return True
-        both = PatchCodes(self._patch, self._tolerance).encode(np.stack([pursuit.plan.frames[done - 1], frame]))
+        both = PatchCodes(self._patch, self._tolerance).encode(np.stack([plan.frames[done - 1], frame]))
         return not np.array_equal(both[0], both[1])
 
     def _first(self, state: WorldState, frame: UInt8[np.ndarray, "height width 3"]) -> Pursuit:

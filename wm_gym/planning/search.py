@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Int64
 
 from wm_gym.actions import Action
@@ -24,6 +25,7 @@ class Node:
         value: the same with what the goal says of being here.
         codes: what its patches show.
         ended: whether the episode is over here.
+        believed: whether the step that led here is.
         world: its state, until it has been expanded.
     """
 
@@ -33,6 +35,7 @@ class Node:
     value: float
     codes: Int64[np.ndarray, " patches"]
     ended: bool
+    believed: bool
     world: WorldState | None
 
 
@@ -64,11 +67,13 @@ class StateSearch:
         self._deduplicate = deduplicate
         self.novelty = Novelty()
         frames = state.frames[:, -1].cpu().numpy()
-        value = float(imagination.objective.goal.values(state)[0])
+        value = float(imagination.values(state, torch.zeros(1, device=state.seeds.device))[0])
         self.tree = ImaginedTree.rooted(frames[0], value)
         codes = patch_codes.encode(frames)
         self.novelty.add(codes)
-        self.root = Node(moment=0, depth=0, earned=0.0, value=value, codes=codes[0], ended=False, world=state)
+        self.root = Node(
+            moment=0, depth=0, earned=0.0, value=value, codes=codes[0], ended=False, believed=True, world=state
+        )
         self.best: Node | None = None
 
     @property
@@ -120,6 +125,7 @@ class StateSearch:
             model_steps=self._imagination.meter.model_steps,
             seconds=self._imagination.meter.seconds,
             tree=self.tree,
+            ended=best.ended and best.believed,
         )
 
     def _step(self, pairs: Sequence[tuple[Node, Action]]) -> list[Node]:
@@ -148,18 +154,23 @@ class StateSearch:
                 value=value,
                 codes=codes[row],
                 ended=ended[row],
+                believed=believed[row],
                 world=state.select([row]),
             )
             children.append(child)
         self.best = max([*children, *([] if self.best is None else [self.best])], key=self._rank, default=None)
         return children
 
-    def _rank(self, node: Node) -> tuple[bool, float]:
-        """The best of those that beat standing still; where none does, the newest sight that is no end."""
-        is_better = node.value > self.root.value
-        if is_better:
-            return True, node.value
-        return False, -1.0 if node.ended else self.novelty.of(node.codes)
+    def _rank(self, node: Node) -> tuple[int, float]:
+        """The best of those that beat standing still; where none does, the newest sight that is no end.
+
+        What is not believed comes last.
+        """
+        if not node.believed:
+            return 0, node.value
+        if node.value > self.root.value:
+            return 2, node.value
+        return 1, -1.0 if node.ended else self.novelty.of(node.codes)
 
 
 def _join(worlds: Sequence[WorldState]) -> WorldState:

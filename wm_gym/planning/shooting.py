@@ -97,11 +97,13 @@ class CrossEntropyMethod:
         return best.plan(imagination)
 
     def _filled_up(self, distribution: PlanDistribution, warm_start: Sequence[Action]) -> list[list[Action]]:
-        """The warm start as a plan of the full horizon; nothing without one."""
+        """The warm start as a plan of the full horizon, other actions where its own are none; nothing without one."""
         if not len(warm_start):
             return []
-        drawn = distribution.sample(self._rng, 1)[0]
-        return [[*warm_start[: self._horizon], *drawn[len(warm_start) :]]]
+        plan = distribution.sample(self._rng, 1)[0]
+        for time, action in enumerate(warm_start[: self._horizon]):
+            plan[time] = action if distribution.fits(action) else plan[time]
+        return [plan]
 
 
 class RandomShooting(CrossEntropyMethod):
@@ -152,7 +154,7 @@ class _Best:
         self.actions: list[Action] = []
         self.value = -math.inf
         self._tree = ImaginedTree.rooted(state.frames[0, -1].cpu().numpy())
-        self._last = 0
+        self._last, self._ended = 0, False
 
     def look_at(
         self, plans: Sequence[Sequence[Action]], futures: Rollout, values: Sequence[float], order: Sequence[int]
@@ -165,6 +167,8 @@ class _Best:
         self._tree = ImaginedTree(self._tree.moments[:1])
         ends = [self._grow(plans[row], futures, row, values[row]) for row in shown]
         self._last = ends[0]
+        believed = futures.uncertainties[shown[0]].isfinite().all()
+        self._ended = bool(futures.terminated[shown[0]].any() & believed)
 
     def plan(self, imagination: Imagination) -> Plan:
         """The best future as a plan.
@@ -182,6 +186,7 @@ class _Best:
             model_steps=imagination.meter.model_steps,
             seconds=imagination.meter.seconds,
             tree=self._tree,
+            ended=self._ended,
         )
 
     def _grow(self, plan: Sequence[Action], futures: Rollout, row: int, value: float) -> int:

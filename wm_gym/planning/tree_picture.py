@@ -24,7 +24,7 @@ def draw_tree(tree: ImaginedTree, *, max_moments: int = 40, max_depth: int = 32)
 
     Args:
         tree: what was imagined.
-        max_moments: frames on the picture, at least those of the chosen way.
+        max_moments: frames on the picture, those of the chosen way first.
         max_depth: moments from left to right; the chosen way breaks off there.
     """
     shown = _shown(tree, max_moments, max_depth)

@@ -154,7 +154,7 @@ class _Routes:
         return self._service.delete_video(video_id)
 
     async def delete_all(self) -> AllDeleted:
-        """Delete every state and every task, whoever asked for them."""
+        """Delete every state, whoever asked for it, and call off every task that waits."""
         return self._service.delete_all()
 
     async def stats(self) -> Stats:

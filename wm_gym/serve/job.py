@@ -56,6 +56,7 @@ class JobMaker:
     def __init__(self, model: WorldModel, max_denoising_steps: int) -> None:
         self._card = model.card
         self._starts = model.starts
+        self._sampler = model.sampler
         self._max_denoising_steps = max_denoising_steps
 
     def first(self, request: FirstRound, frame: Frame | None) -> Job:
@@ -144,6 +145,11 @@ class JobMaker:
             raise Problem(
                 422, "malformed", f"{rule}, got {steps}; the checkpoint's own are {self._card.num_denoising_steps}"
             )
+        if asked is not None:
+            try:
+                self._sampler.sigmas(asked)
+            except ValueError as error:
+                raise Problem(422, "malformed", f"denoising_steps: {error}") from error
         return steps
 
 

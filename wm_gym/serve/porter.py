@@ -66,7 +66,7 @@ class Porter:
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if self._token is None and not (len(hosts) == 1 and self._knows(hosts[0])):
             raise Problem(403, "forbidden", f"Host must be a number or a name of this machine, got {ascii(hosts)}")
-        if any(not hosts or urlsplit(origin).netloc.lower() != hosts[0].lower() for origin in origins):
+        if any(not hosts or _host_of(origin) != hosts[0].lower() for origin in origins):
             raise Problem(403, "forbidden", f"Origin must be this server, got {ascii(origins)}: a page of another site")
         if self._token is not None and path not in OPEN_PATHS and not self._admits(headers.getlist("authorization")):
             rule = "Authorization must be 'Bearer TOKEN' with the server's token, or 'Basic' with it as password"
@@ -148,3 +148,11 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return messages.pop() if messages else await receive()
 
     return replayed
+
+
+def _host_of(origin: str) -> str | None:
+    """The host and port of an `Origin`; None where it is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None

@@ -96,7 +96,7 @@ class Service:
         return VideoDeleted(message="deleted", video_id=video_id, states_deleted=states, tasks_cleared=tasks)
 
     def delete_all(self) -> AllDeleted:
-        """Delete every state and task."""
+        """Delete every state and call off every task that waits."""
         tasks, videos = self.dispatcher.cancel(), self.store.num_videos
         return AllDeleted(
             message="deleted",
