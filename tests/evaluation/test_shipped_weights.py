@@ -38,7 +38,9 @@ def test_pixels_are_far_nearer_than_the_first_frame(report: FidelityReport) -> N
 
 @pytest.fixture(scope="module")
 def pushes() -> FidelityReport:
-    config = FidelityConfig(checkpoint="pusht", rollouts=ROLLOUTS, horizon=PUSHES, seed=4_000_000, failure_strips=0)
+    config = FidelityConfig(
+        checkpoint="pusht", rollouts=ROLLOUTS // 2, horizon=PUSHES, seed=4_000_000, failure_strips=0
+    )
     return evaluate_fidelity(config, progress=False)
 
 
