@@ -68,7 +68,8 @@ def worlds(told: argparse.Namespace) -> Iterator[dict[str, Any]]:
     names = told.checkpoints or gpu_worlds.shipped()
     batches, steps = ([1, 2], 1) if told.smoke else ([1, 16, 64, 256], 30)
     rows = []
-    for row in gpu_worlds.measure(names, torch.device(told.device), batches, steps):
+    compiled = not (told.smoke or told.no_compile)
+    for row in gpu_worlds.measure(names, torch.device(told.device), batches, steps, compiled):
         rows.append(row)
         yield {"rows": rows, "table": gpu_worlds.render(rows)}
 
@@ -132,7 +133,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--device", default=None, help="as torch names it; CUDA unless told")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "gpu.json")
-    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out of the kernels' table")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--smoke", action="store_true", help="tiny shapes, to see that everything runs")
     told = parser.parse_args(arguments)
     sys.path.extend(str(folder.absolute()) for folder in told.packages)

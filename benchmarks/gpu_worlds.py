@@ -12,6 +12,8 @@ import torch
 import wm_gym
 from wm_gym.world_model import WorldModel
 
+WARMUP = 4  # steps: compiling, warming up for a CUDA graph, recording it
+
 
 def shipped() -> list[str]:
     """Names of the checkpoints in the package."""
@@ -20,20 +22,21 @@ def shipped() -> list[str]:
 
 
 def measure(
-    checkpoints: Sequence[str], device: torch.device, batches: Sequence[int], steps: int
+    checkpoints: Sequence[str], device: torch.device, batches: Sequence[int], steps: int, compiled: bool
 ) -> Iterator[dict[str, Any]]:
-    """A row for each checkpoint and batch, as they come; one that fails says why.
+    """A row for each checkpoint, way and batch, as they come; one that fails says why.
 
     Args:
         checkpoints: shipped names or folders.
         device: where the model runs.
         batches: worlds stepped at once.
-        steps: steps timed, after two that are not.
+        steps: steps timed, after some that are not.
+        compiled: whether to time the compiled step, one CUDA graph, beside the plain one.
     """
-    for name in checkpoints:
-        model = WorldModel.from_pretrained(name, device=str(device))
+    for name, way in [(name, way) for name in checkpoints for way in (False, True)[: 1 + compiled]]:
+        model = WorldModel.from_pretrained(name, device=str(device), compiled=way)
         for batch in batches:
-            row: dict[str, Any] = {"checkpoint": Path(name).name, "batch": batch}
+            row: dict[str, Any] = {"checkpoint": Path(name).name, "compiled": way, "batch": batch}
             try:
                 row |= measure_batch(model, batch, steps)
             except Exception as failure:  # out of memory, say
@@ -51,12 +54,12 @@ def measure_batch(model: WorldModel, batch: int, steps: int) -> dict[str, Any]:
         torch.cuda.reset_peak_memory_stats()
     state = model.reset(starts[torch.arange(batch) % len(starts)].to(model.device), seeds=range(batch))
     times, stages = [], []
-    for number in range(steps + 2):
+    for number in range(steps + WARMUP):
         actions = [next(phrases) for _ in range(batch)]
         begin = perf_counter()
         state, output = model.step(state, actions)
         output.frames.cpu()  # waits for the device
-        if number >= 2:
+        if number >= WARMUP:
             times.append(perf_counter() - begin)
             stages.append(output.latencies)
     median = float(np.median(times))
@@ -71,14 +74,15 @@ def measure_batch(model: WorldModel, batch: int, steps: int) -> dict[str, Any]:
 
 def render(rows: Sequence[dict[str, Any]]) -> str:
     """Returns the rows as a table."""
-    lines = [f"{'checkpoint':20}{'batch':>6}{'median ms':>11}{'steps/s':>10}{'GiB':>7}  stages, ms"]
+    lines = [f"{'checkpoint':20}{'way':9}{'batch':>6}{'median ms':>11}{'steps/s':>10}{'GiB':>7}  stages, ms"]
     for row in rows:
+        way = "compiled" if row["compiled"] else "plain"
         if "failed" in row:
-            lines.append(f"{row['checkpoint']:20}{row['batch']:6}  {row['failed'][:80]}")
+            lines.append(f"{row['checkpoint']:20}{way:9}{row['batch']:6}  {row['failed'][:80]}")
             continue
         stages = ", ".join(f"{name} {value:.1f}" for name, value in row["stages_ms"].items())
         lines.append(
-            f"{row['checkpoint']:20}{row['batch']:6}{row['median_ms']:11.2f}{row['steps_per_second']:10.0f}"
+            f"{row['checkpoint']:20}{way:9}{row['batch']:6}{row['median_ms']:11.2f}{row['steps_per_second']:10.0f}"
             f"{row.get('peak_gib', 0):7.1f}  {stages}"
         )
     return "\n".join(lines)

@@ -20,7 +20,8 @@ class StepOutput:
         termination_probability: what `terminated` was thresholded from, at 0.5; or, with `sample_outcomes`, drawn from.
         uncertainty: largest root-mean-square difference of a latent cell between what the decoder drew and its
             re-encoded frames; 0 where the picture is one that the autoencoder knows.
-        latencies: wall seconds spent in each stage; on a GPU those of launching its kernels, which run on meanwhile.
+        latencies: wall seconds spent in each stage, or in the whole "step" where it is compiled; on a GPU those of
+            launching its kernels, which run on meanwhile.
     """
 
     frames: UInt8[Tensor, "batch frames height width 3"]

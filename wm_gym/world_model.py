@@ -18,19 +18,19 @@ from torch import Tensor, nn
 
 from wm_gym.actions import Action, check_numbers
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
-from wm_gym.compiled_stages import compile_stages
-from wm_gym.decoder.chunk_sampler import ChunkHistory, ChunkSampler, ChunkSampling, chunk_sampler, draw_guided
-from wm_gym.decoder.guidance import Condition, Guidance
+from wm_gym.compiled_step import compiled_step
+from wm_gym.decoder.chunk_sampler import ChunkSampler, ChunkSampling, chunk_sampler
+from wm_gym.decoder.guidance import Guidance
 from wm_gym.rollout import Rollout, check_action_sequences, roll_out
 from wm_gym.step_output import StepOutput, Stopwatch
 from wm_gym.transition.history import history_with
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder
-from wm_gym.transition.memory_bank import MemoryBank
 from wm_gym.transition.round_cache import RoundCache
 from wm_gym.world_card import ModelCard
 from wm_gym.world_checks import Layout, check_actions, check_frames, check_layout, layout
 from wm_gym.world_noise import outcome_noise, world_noise
 from wm_gym.world_state import WorldState, check_seeds
+from wm_gym.world_step import StepInputs, WorldStep, world_step
 
 if TYPE_CHECKING:
     from wm_gym.pan.config import PanConfig
@@ -58,6 +58,7 @@ class WorldModel(nn.Module):
         self._action_tokens: dict[str, Tensor] = {}
         self._state_layout: Layout = {}
         self._sampling = sampling
+        self._world_step: WorldStep = world_step
         _ = self.sampler  # refuses a sampling that the decoder has not
 
     @classmethod
@@ -76,8 +77,9 @@ class WorldModel(nn.Module):
             sampling: how chunks are drawn one after the other, "autoregressive" or "swin" (see
                 `wm_gym.decoder.chunk_sampler`); None as the checkpoint was trained for. A state goes on under the
                 sampling that it was made with.
-            compiled: run the stages of a step through `torch.compile`: its first steps take a minute or two, the others
-                less than without. Frames may differ in the last bits from those without.
+            compiled: run a step through `torch.compile`, as one graph: its first steps take a minute or two, the others
+                less than without. Frames may differ in the last bits from those without; latencies are those of the
+                whole step.
 
         Raises:
             CheckpointError: no such checkpoint, or one that is cut, changed or incomplete.
@@ -91,7 +93,7 @@ class WorldModel(nn.Module):
                 f"device must be one that torch has here, got {device!r} ({error}); device='cpu' always is"
             ) from error
         if compiled:
-            compile_stages(model.parts())
+            model._world_step = compiled_step(model.device)
         return model
 
     @staticmethod
@@ -234,91 +236,43 @@ class WorldModel(nn.Module):
         sigmas, scale = self._sigmas_and_scale(num_denoising_steps, temperature)
         clock = Stopwatch()
         with clock("transition"):
-            plain, cache = self.encode_actions(actions), state.transition
-            tokens = plain
+            written = self.encode_actions(actions)
+            tokens, history = written, None
             if events is not None and any(events):
-                tokens, cache = self._happen(state, plain, events)
-            latent_state, transition = self.transition.step(cache, state.observation_tokens, tokens)
-            past, memory = self._past(state, tokens, plain)
-        with clock("decoder"):
-            sampler, history = self.sampler, ChunkHistory(state.decoder, state.streams)
-            noise = world_noise(state, (sampler.num_noise_frames, *state.latents.shape[2:]))
-            if guidance is None or guidance == Guidance():
-                drawn, chunks = sampler.draw(history, past, latent_state, noise, scale, sigmas)
-            else:
-                conditions = self._conditions(state, cache, past, latent_state, guidance)
-                drawn, chunks = draw_guided(sampler, history, conditions, scale * noise, sigmas)
-        with clock("autoencoder"):
-            frames = self.autoencoder.decode(drawn)
-            latents = self.autoencoder.encode(frames)
-        with clock("heads"):
-            observation_tokens = self.encoder(latents)
-            reward_logits, termination_logit = self.heads(latent_state, observation_tokens)
-            probability = termination_logit.sigmoid()
-            chance, threshold = outcome_noise(state, reward_logits.shape[1]) if sample_outcomes else (0.0, 0.5)
-        next_state = WorldState(
-            weights_hash=state.weights_hash,
-            seeds=state.seeds,
-            rounds=state.rounds + 1,
-            frames=frames,
-            latents=torch.cat([state.latents, latents], dim=1)[:, -self.kept_frames :],
-            observation_tokens=observation_tokens,
-            transition=transition,
-            decoder=chunks.cache,
-            streams=chunks.streams,
-            memory=memory,
+                tokens, history = self._happen(state, written, events)
+        sampler = self.sampler
+        inputs = StepInputs(
+            state=state,
+            action_tokens=tokens,
+            written=written,
+            noise=world_noise(state, (sampler.num_noise_frames, *state.latents.shape[2:])),
+            temperature=scale,
+            sigmas=sigmas,
+            guidance=None if guidance == Guidance() else guidance,
+            history=history,
         )
+        stepped = self._world_step(self.parts(), sampler, inputs, clock)
+        num_rewards = stepped.reward_logits.shape[1]
+        chance, threshold = outcome_noise(state, num_rewards) if sample_outcomes else (0.0, 0.5)
         output = StepOutput(
-            frames=frames.clone(),  # the caller may write to them; the state keeps its own
-            reward=self.heads.reward(reward_logits + chance),
-            terminated=probability > threshold,
-            termination_probability=probability,
-            uncertainty=(drawn - latents).pow(2).mean(dim=2).sqrt().amax(dim=(1, 2, 3)),
+            frames=stepped.state.frames.clone(),  # the caller may write to them; the state keeps its own
+            reward=self.heads.reward(stepped.reward_logits + chance),
+            terminated=stepped.termination_probability > threshold,
+            termination_probability=stepped.termination_probability,
+            uncertainty=stepped.uncertainty,
             latencies=clock.seconds,
         )
-        return next_state, output
-
-    def _past(
-        self,
-        state: WorldState,
-        action_tokens: Float[Tensor, "batch tokens width"],
-        written: Float[Tensor, "batch tokens width"],
-    ) -> tuple[Float[Tensor, "batch past channel h w"], MemoryBank | None]:
-        """What memory shows and the frames before the chunk, as the decoder takes them; and the memory after it."""
-        present = state.latents[:, -self.card.chunk_frames :]
-        picture, memory = self.transition.recall_and_write(action_tokens, state.memory, present, written)
-        return torch.cat([picture, state.latents[:, -self.decoder.config.past_frames :]], dim=1), memory
-
-    def _conditions(
-        self,
-        state: WorldState,
-        cache: RoundCache,
-        past: Float[Tensor, "batch past channel h w"],
-        latent_state: Float[Tensor, "batch states width"],
-        guidance: Guidance,
-    ) -> list[Condition]:
-        """What the decoder is asked beside the whole latent state, with the weights of its answers."""
-        whole, without_action, without_state = guidance.weights
-        conditions = [Condition(weight=whole, past=past, latent_state=latent_state)]
-        if without_action:
-            unknown = self.encode_actions([""] * state.batch_size) * 0  # as `action_dropout` trains it
-            aimless, _ = self.transition.step(cache, state.observation_tokens, unknown)
-            anywhere, _ = self._past(state, unknown, unknown)
-            conditions.append(Condition(weight=without_action, past=anywhere, latent_state=aimless))
-        if without_state:
-            nothing = torch.zeros_like(latent_state)
-            conditions.append(Condition(weight=without_state, past=past, latent_state=nothing))
-        return conditions
+        return stepped.state, output
 
     def _happen(
         self, state: WorldState, action_tokens: Float[Tensor, "batch tokens width"], events: Sequence[str]
-    ) -> tuple[Float[Tensor, "batch tokens width"], RoundCache]:
-        """The round's action tokens with the events in them, and the history as if they had been known all along."""
+    ) -> tuple[Float[Tensor, "batch tokens width"], RoundCache | None]:
+        """The round's action tokens with the events in them; with a memory, the history as if they had been known."""
         shift = self.encode_actions(events) - self.encode_actions([""])
-        cache = state.transition
-        if state.memory is not None:
-            cache = history_with(self.transition, cache, state.memory, self.encoder, shift)
-        return action_tokens + shift, cache
+        if state.memory is None:
+            return action_tokens + shift, None
+        history = history_with(self.transition, state.transition, state.memory, self.encoder, shift)
+        return action_tokens + shift, history
 
     def rollout(
         self,

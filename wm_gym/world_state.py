@@ -114,6 +114,12 @@ class WorldState:
         tensors = self.tensors() | {"seeds": torch.tensor(checked, dtype=torch.int64, device=self.seeds.device)}
         return _unflatten(self.weights_hash, tensors)
 
+    def clone(self) -> "WorldState":
+        """The same worlds in memory of their own, every tensor laid out row by row."""
+        tensors = self.tensors().items()
+        own = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors}
+        return _unflatten(self.weights_hash, own)
+
     def to(self, device: torch.device | str) -> "WorldState":
         """The same worlds on `device`; tensors that are there already are shared."""
         return _unflatten(self.weights_hash, {name: tensor.to(device) for name, tensor in self.tensors().items()})

@@ -1,0 +1,43 @@
+"""A compiled step gives what the plain one gives, in one graph, and asks for its compiler before it needs it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+
+import wm_gym  # noqa: F401  # registers
+from tests.worlds import tiny_size, write_tiny_checkpoint
+from wm_gym.data.mixture import open_mixture
+from wm_gym.training.presets import untrained_world_model
+from wm_gym.world_model import WorldModel
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_steps_equal_the_plain_ones_in_one_graph(tmp_path: Path) -> None:
+    write_tiny_checkpoint(tmp_path / "window", window_chunks=2)
+    autoencoder = WorldModel.from_pretrained(tmp_path / "window").autoencoder
+    size = replace(tiny_size(), memory_rounds=2, memory_slots=4)
+    untrained_world_model(open_mixture([tmp_path / "window-data"]), autoencoder, size).save_pretrained(
+        tmp_path / "memory"
+    )
+    command = [sys.executable, "-m", "tests.compiled", str(tmp_path / "window"), str(tmp_path / "memory")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    for apart in json.loads(result.stdout):
+        assert apart["graphs"] == 1
+        assert apart["frames"] == apart["guided"] == 0
+        assert max(apart["probability"], apart["keys"]) < 1e-5
+
+
+def test_env_is_compiled_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tiny_checkpoint(tmp_path / "checkpoint")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    for make in (gym.make, gym.make_vec):
+        make("wm_gym/World-v0", checkpoint=tmp_path / "checkpoint").close()
+        with pytest.raises(ValueError, match="compiled must be False without a C\\+\\+ compiler.*'no-such-compiler'"):
+            make("wm_gym/World-v0", checkpoint=tmp_path / "checkpoint", compiled=True)
