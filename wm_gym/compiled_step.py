@@ -41,10 +41,9 @@ def compiled_step(device: torch.device, backend: str = "inductor", fullgraph: bo
     def step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: Clock) -> Stepped:
         with clock("step"):
             torch.compiler.cudagraph_mark_step_begin()
-            stepped = run(
-                parts, sampler, replace(inputs, state=inputs.state.clone()), _untimed
-            )  # one layout, one graph
-            return stepped.clone() if options else stepped  # the graph's next run writes to its own memory again
+            alike = replace(inputs, state=inputs.state.clone())  # one layout, so one graph for forks too
+            stepped = run(parts, sampler, alike, _untimed)
+            return stepped.clone() if options else stepped  # a CUDA graph's next run overwrites what it gave
 
     return step
 
