@@ -33,6 +33,7 @@ class PPOConfig:
         batch_size: samples of a gradient step.
         epochs: passes over a rollout.
         learning_rate: at the start; it falls linearly to a tenth.
+        reward_scale: what the learner's rewards are multiplied by, so that its values stay near 1; reports are not.
         gamma: discount. It is what makes short ways better: rewards here do not decay.
         gae_lambda: of the advantage.
         entropy: weight of the entropy bonus.
@@ -71,6 +72,7 @@ class PPOConfig:
     batch_size: int = 256
     epochs: int = 6
     learning_rate: float = 5e-4
+    reward_scale: float = 1.0
     gamma: float = 0.97
     gae_lambda: float = 0.95
     entropy: float = 0.01

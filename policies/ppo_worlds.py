@@ -8,7 +8,8 @@ from typing import Any
 
 import gymnasium as gym
 import torch
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from policies.ppo_config import PPOConfig
 from policies.ppo_starts import ReplayedStarts, StartBank, draw_starts, replay
@@ -63,7 +64,24 @@ def make_vec_env(config: PPOConfig, bank: StartBank | None) -> VecEnv:
     """The worlds to train in, behind stable-baselines3's interface."""
     vec_env = make_dreams(config, bank) if config.env == "dream" else make_twins(config, bank)
     vec_env.seed(config.seed)
-    return VecMonitor(vec_env)
+    return ScaledRewards(VecMonitor(vec_env), config.reward_scale)
+
+
+class ScaledRewards(VecEnvWrapper):
+    """Multiplies rewards; what a `VecMonitor` below it says of episodes stays as it is."""
+
+    def __init__(self, vec_env: VecEnv, scale: float) -> None:
+        super().__init__(vec_env)
+        self._scale = scale
+
+    def reset(self) -> VecEnvObs:
+        """As below."""
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """As below, but for the rewards."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        return observations, self._scale * rewards, dones, infos
 
 
 def make_dreams(config: PPOConfig, bank: StartBank | None) -> VecEnv:

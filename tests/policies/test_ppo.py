@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from policies.minigrid import expert, explorer
 from policies.ppo import falling, learn, train
@@ -25,7 +26,7 @@ from policies.ppo_starts import (
     draw_starts,
     replay,
 )
-from policies.ppo_worlds import make_bank, make_dreams, make_twin, make_twins
+from policies.ppo_worlds import ScaledRewards, make_bank, make_dreams, make_twin, make_twins
 from tests.evaluation.untrained import write_untrained
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.recording import record
@@ -112,6 +113,17 @@ def test_dreams_begin_at_the_starts(checkpoint: str, starts: list[Start], tmp_pa
     for _ in range(3):  # to the horizon, where all worlds begin anew
         frames, _, dones, _ = vec_env.step(np.zeros(2, np.int64))
     assert dones.all() and {frame.tobytes() for frame in frames} <= known
+
+
+def test_the_learner_sees_scaled_rewards_and_reports_do_not() -> None:
+    vec_env = ScaledRewards(VecMonitor(DummyVecEnv([lambda: gym.make("CartPole-v1")])), 0.1)
+    vec_env.reset()
+    steps, done = 0, False
+    while not done:
+        _, rewards, dones, infos = vec_env.step(np.zeros(1, np.int64))
+        assert rewards == pytest.approx([0.1])
+        steps, done = steps + 1, bool(dones[0])
+    assert infos[0]["episode"]["r"] == steps
 
 
 def bank_of(*distances: float) -> StartBank:
