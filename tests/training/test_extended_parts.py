@@ -1,5 +1,6 @@
 """A trained model given what it lacks: it dreams on as before."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from tests.worlds import tiny_general_model, tiny_world_model
 from wm_gym.training.extended_parts import with_memory, with_past_frames
+from wm_gym.transition.memory_bank import MemoryConfig
 from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
 
@@ -39,7 +41,8 @@ def test_a_model_that_is_given_a_memory_dreams_on_as_before(shipped: WorldModel)
 
 
 def test_a_memory_is_given_once(shipped: WorldModel) -> None:
-    parts = with_memory(shipped.parts(), memory_rounds=3)
+    parts = with_memory(shipped.parts(), memory_rounds=3, memory_recency=2.0)
+    assert parts.transition.memory == replace(MemoryConfig(), rounds=3, recency=2.0)
     with pytest.raises(ValueError, match="model must have no memory yet, got one of 3 rounds"):
         with_memory(parts, memory_rounds=8)
 

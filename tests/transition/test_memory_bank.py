@@ -1,5 +1,7 @@
 """The bank keeps the last rounds; recall finds those that matter now, each picture once, at a fixed cost."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -126,6 +128,21 @@ def test_of_equally_relevant_rounds_the_recent_come_first() -> None:
     recalled = recall(bank_of(seen), seen[:, 1], 4)
     assert set(numbers(recalled, seen)) in ({1, 4, 6, 8}, {4, 5, 6, 8})
     assert 0 not in numbers(recalled, seen)
+
+
+def test_recency_above_1_recalls_the_oldest_of_equal_pictures() -> None:
+    seen = pictures(1, 10)
+    seen[:, 2] = seen[:, 6]
+    for recency, age in ((0.5, 4), (2.0, 8)):
+        recalled = recall(bank_of(seen), seen[:, 6], 3, recency)
+        row = numbers(recalled, seen).index(2)  # or 6: they look alike
+        assert float(recalled.relations[0, row, 4]) == pytest.approx(age / SLOTS)
+
+
+@pytest.mark.parametrize("recency", [0.0, -1.0, math.inf, math.nan])
+def test_recency_out_of_range_is_refused(recency: float) -> None:
+    with pytest.raises(ValueError, match="memory recency must be above 0 and finite"):
+        MemoryConfig(recency=recency)
 
 
 @pytest.mark.parametrize("age", [0, 2, 3, 4, 20])

@@ -10,13 +10,16 @@ from wm_gym.transition.memory_bank import MemoryConfig
 from wm_gym.transition.transition import Transition
 
 
-def with_memory(parts: Parts, memory_rounds: int, memory_slots: int = 128, seed: int = 0) -> Parts:
+def with_memory(
+    parts: Parts, memory_rounds: int, memory_slots: int = 128, memory_recency: float = 0.5, seed: int = 0
+) -> Parts:
     """The parts of a world model without memory, with an untrained one that changes nothing until it is trained.
 
     Args:
         parts: the model's; they stay as they are.
         memory_rounds: rounds that a step recalls.
         memory_slots: rounds that the memory keeps to choose from.
+        memory_recency: weight of the oldest of them, where the newest has 1.
         seed: of the memory's initial weights.
 
     Raises:
@@ -29,6 +32,7 @@ def with_memory(parts: Parts, memory_rounds: int, memory_slots: int = 128, seed:
     memory = MemoryConfig(
         rounds=memory_rounds,
         slots=memory_slots,
+        recency=memory_recency,
         latent_channels=decoder.latent_channels,
         latent_size=decoder.latent_size,
         chunk_frames=decoder.chunk_frames,

@@ -63,6 +63,8 @@ class Finetune:
         lora_rank: train low-rank updates of this rank in transition and decoder, then add them to the weights; 0 trains
             every weight.
         memory_rounds: rounds that a model without memory learns to recall; 0 leaves it as it is.
+        memory_recency: weight of the oldest round of such a memory, where the newest has 1; above 1 suits places that
+            never change.
         past_frames: latent frames that the decoder learns to look back, more than it does: two show how things move; 0
             leaves it as it is.
         autoencoder: fine-tune the autoencoder before the rest, for worlds that it cannot show.
@@ -81,6 +83,7 @@ class Finetune:
     replay: tuple[Path, ...] = ()
     lora_rank: int = 0
     memory_rounds: int = 0
+    memory_recency: float = 0.5
     past_frames: int = 0
     autoencoder: bool = False
     dry_run: bool = False
@@ -147,7 +150,7 @@ class _Tuning:
         self._data = FinetuneData.open(parts.card, config.data, config.replay)
         self._parts = with_worlds(parts, self._data.new)
         if config.memory_rounds:
-            self._parts = with_memory(self._parts, config.memory_rounds)
+            self._parts = with_memory(self._parts, config.memory_rounds, memory_recency=config.memory_recency)
         if config.past_frames:
             self._parts = with_past_frames(self._parts, config.past_frames)
         if unseen := self._data.unseen(parts.card):
@@ -177,7 +180,7 @@ class _Tuning:
             "checkpoint": self._origin,
             "lora_rank": config.lora_rank,
             "autoencoder": self._autoencoder_hash() if config.autoencoder else "",
-            **{name: value for name in ("memory_rounds", "past_frames") if (value := getattr(config, name))},
+            **_what_was_added(config),
         }
         pictures = rollout_pictures(config.rollouts, stage.model, self._data.mixture)
         return self._run(stage, config.loop, config.output, described, progress, pictures)
@@ -272,6 +275,7 @@ def finetune(
     replay: Recording | Sequence[Recording] = (),
     lora_rank: int = 0,
     memory_rounds: int = 0,
+    memory_recency: float = 0.5,
     past_frames: int = 0,
     autoencoder: bool = False,
     stage: WorldModelStageConfig | None = None,
@@ -293,6 +297,7 @@ def finetune(
         replay: recordings of worlds that the checkpoint knows, against forgetting.
         lora_rank: rank of low-rank updates; 0 trains every weight.
         memory_rounds: rounds that a model without memory learns to recall; 0 leaves it as it is.
+        memory_recency: weight of the oldest round of such a memory, where the newest has 1.
         past_frames: latent frames that the decoder learns to look back; 0 leaves it as it is.
         autoencoder: whether to fine-tune the autoencoder first.
         stage: what the world model's loss depends on.
@@ -319,6 +324,7 @@ def finetune(
         replay=_folders(replay),
         lora_rank=lora_rank,
         memory_rounds=memory_rounds,
+        memory_recency=memory_recency,
         past_frames=past_frames,
         autoencoder=autoencoder,
         stage=stage or WorldModelStageConfig(),
@@ -329,6 +335,14 @@ def finetune(
         device=device,
     )
     return config.run(progress)
+
+
+def _what_was_added(config: Finetune) -> dict[str, object]:
+    """What a resume must keep of it; named only where it is used, so that older trainings go on."""
+    added: dict[str, object] = {"memory_rounds": config.memory_rounds, "past_frames": config.past_frames}
+    if config.memory_rounds and config.memory_recency != Finetune.memory_recency:
+        added["memory_recency"] = config.memory_recency
+    return {name: value for name, value in added.items() if value}
 
 
 def _folders(recordings: Recording | Sequence[Recording]) -> tuple[Path, ...]:

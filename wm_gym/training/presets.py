@@ -42,6 +42,7 @@ class WorldModelSize:
         sink_rounds: how many of them are a world's first rounds, never evicted.
         memory_rounds: past rounds that a step recalls, at most 8; 0 for no memory.
         memory_slots: rounds that the memory keeps to choose from; a place out of sight for longer is forgotten.
+        memory_recency: weight of the oldest of them, where the newest has 1; above 1 suits places that never change.
         decoder_width: width of the diffusion transformer.
         decoder_layers: its layers.
         decoder_heads: its attention heads.
@@ -62,6 +63,7 @@ class WorldModelSize:
     sink_rounds: int = 0
     memory_rounds: int = 0
     memory_slots: int = 128
+    memory_recency: float = 0.5
     decoder_width: int = 128
     decoder_layers: int = 4
     decoder_heads: int = 4
@@ -75,7 +77,10 @@ class WorldModelSize:
 
     def describe(self) -> dict[str, object]:
         """What a resume must keep; a memory is named only where there is one, so that older trainings go on."""
-        return {name: value for name, value in asdict(self).items() if self.memory_rounds or "memory" not in name}
+        kept = {name: value for name, value in asdict(self).items() if self.memory_rounds or "memory" not in name}
+        if self.memory_recency == WorldModelSize.memory_recency:
+            kept.pop("memory_recency", None)
+        return kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +113,7 @@ class _Shapes:
         return MemoryConfig(
             rounds=self.size.memory_rounds,
             slots=self.size.memory_slots,
+            recency=self.size.memory_recency,
             latent_channels=self.latent_channels,
             latent_size=self.latent_size,
             chunk_frames=self.chunk_frames,

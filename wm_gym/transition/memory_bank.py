@@ -7,6 +7,7 @@ much as the most similar of its picture and of those right before and after it: 
 are, and next what they had seen one round earlier.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +20,6 @@ from torch.nn.functional import avg_pool2d, pad
 MOST_ROUNDS = 8
 SCALE = 0.2  # neighbouring views of a first-person world are about one apart, unrelated ones two
 DUPLICATE = 0.9  # similarity of two pictures from which only one is recalled
-RECENCY = 0.5  # weight of the oldest slot; the newest has 1
 NUM_RELATIONS = 5
 
 _POOL = 2  # latent cells a side
@@ -33,6 +33,8 @@ class MemoryConfig:
     Attributes:
         rounds: rounds that a step recalls, 1 to 8.
         slots: rounds that the bank holds.
+        recency: weight of the oldest slot, where the newest has 1. Below 1 what was seen last counts most, which suits
+            places that change; above 1 what was seen first, before a dream's errors grew.
         latent_channels: channels of the latents.
         latent_size: (rows, columns) of the latents.
         chunk_frames: latent frames of an observation.
@@ -40,6 +42,7 @@ class MemoryConfig:
 
     rounds: int = 8
     slots: int = 128
+    recency: float = 0.5
     latent_channels: int = 16
     latent_size: tuple[int, int] = (8, 8)
     chunk_frames: int = 1
@@ -50,6 +53,8 @@ class MemoryConfig:
             raise ValueError(f"memory rounds must be 1 to {MOST_ROUNDS}, got {self.rounds}; leave the memory out for 0")
         if self.slots < self.rounds:
             raise ValueError(f"memory slots must be at least the rounds ({self.rounds}), got {self.slots}")
+        if not 0 < self.recency < math.inf:
+            raise ValueError(f"memory recency must be above 0 and finite, got {self.recency}; 1 weighs all ages alike")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "MemoryConfig":
@@ -186,8 +191,9 @@ def recall(
     bank: MemoryBank,
     present: Float[Tensor, "batch frames channel h w"],
     num_rounds: int,
+    recency: float = 0.5,
 ) -> Recalled:
-    """The rounds that matter now: relevant ones, the recent rather than the old, of equal pictures only one.
+    """The rounds that matter now: relevant ones, among them by age, of equal pictures only one.
 
     Those that the transition's history holds are among them: it tells what they mean, and not what they looked like.
     The cost depends on the slots, not on the age of the world.
@@ -196,13 +202,14 @@ def recall(
         bank: the bank.
         present: latents of what is seen now.
         num_rounds: the most to recall.
+        recency: weight of the oldest slot, where the newest has 1.
     """
     slots = bank.keys.shape[1]
     same = similarity(bank.keys, picture_keys(present)[:, None])[..., 0] * bank.filled
     before = pad(same[:, :-1], (1, 0))
     after = pad(same[:, 1:], (0, 1), value=1.0)  # after the last round comes what is seen now
-    recency = RECENCY ** ((bank.ages - 1) / slots)
-    score = torch.maximum(torch.maximum(before, same), after) * recency
+    weight = recency ** ((bank.ages - 1) / slots)
+    score = torch.maximum(torch.maximum(before, same), after) * weight
     score = score.masked_fill(~bank.filled, -1.0)
     chosen, real = _distinct(score, bank.keys, num_rounds)
     has_before = pad(bank.filled[:, :-1].to(same), (1, 0))

@@ -148,7 +148,7 @@ class Transition(ModelMixin, ConfigMixin):
             present: latents of what is seen now.
         """
         assert self.memory is not None, "a transition without memory has no bank"
-        return recall(bank, present, self.memory.rounds)
+        return recall(bank, present, self.memory.rounds, self.memory.recency)
 
     def remember(
         self, action_tokens: Float[Tensor, "batch actions width"], recalled: Recalled
