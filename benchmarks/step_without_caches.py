@@ -6,6 +6,7 @@ read the whole history again, the language model runs over all its rounds in one
 and must give the same frames, to one grey level, termination probability and uncertainty, to 1e-4.
 
     python -m benchmarks.step_without_caches --checkpoint minigrid
+    python -m benchmarks.step_without_caches --compiled --output compiled.json    # ours through torch.compile
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +45,7 @@ class WithoutCachesConfig:
         repeats: How often both take turns at each of them, after one turn that is not timed.
         clock: What is counted: the time that goes by, or, for a busy machine, the processor's time on all threads.
         threads: Threads of torch; None leaves its own choice.
+        compiled: Whether our step runs through `torch.compile`; the reference never does.
         output: The JSON file.
     """
 
@@ -52,6 +54,7 @@ class WithoutCachesConfig:
     repeats: int = 20
     clock: Literal["wall", "processor"] = "wall"
     threads: int | None = None
+    compiled: bool = False
     output: Path = RESULTS
 
 
@@ -164,7 +167,7 @@ def measure(config: WithoutCachesConfig) -> dict[str, Any]:
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    model = WorldModel.from_pretrained(config.checkpoint)
+    model = WorldModel.from_pretrained(config.checkpoint, compiled=config.compiled)
     plain = PlainWorldModel(model)
     clock = CLOCKS[config.clock]
     cases = []

@@ -1,5 +1,6 @@
 """What `policies.ppo` trains, where, and how it is judged."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -33,7 +34,8 @@ class PPOConfig:
         batch_size: samples of a gradient step.
         epochs: passes over a rollout.
         learning_rate: at the start; it falls linearly to a tenth.
-        reward_scale: what the learner's rewards are multiplied by, so that its values stay near 1; reports are not.
+        reward_scale: what the learner's rewards are multiplied by, so that its values stay near 1; returns in reports
+            are not.
         gamma: discount. It is what makes short ways better: rewards here do not decay.
         gae_lambda: of the advantage.
         entropy: weight of the entropy bonus.
@@ -52,6 +54,9 @@ class PPOConfig:
         replay: recordings that each fine-tuning also trains on, so that they are not forgotten; none takes `starts`.
         lora_rank: rank of the fine-tunings' low-rank updates; 0 trains every weight.
         finetune: how each fine-tuning trains.
+
+    Raises:
+        ValueError: `reward_scale` is out of its range.
     """
 
     output: Path
@@ -90,3 +95,7 @@ class PPOConfig:
     replay: tuple[Path, ...] = ()
     lora_rank: int = 0
     finetune: LoopConfig = field(default_factory=finetune_loop)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.reward_scale < math.inf:
+            raise ValueError(f"reward_scale must be above 0 and finite, got {self.reward_scale}")

@@ -26,7 +26,8 @@ def keep_recipe(config: PPOConfig) -> None:
         config.output.mkdir(parents=True, exist_ok=True)
         write_whole(path, (json.dumps(asked, indent=1) + "\n").encode())
         return
-    begun = json.loads(path.read_text(encoding="utf-8"))
+    defaults = _recipe(PPOConfig(output=config.output))  # what options were that came later than the recipe
+    begun = defaults | json.loads(path.read_text(encoding="utf-8"))
     changed = [name for name in sorted(asked.keys() | begun.keys()) if asked.get(name) != begun.get(name)]
     if changed:
         was = "; ".join(f"{name} was {begun.get(name)!r}, is {asked.get(name)!r}" for name in changed)

@@ -1,58 +1,79 @@
 """Steps worlds with a compiled step beside the plain one, in a process without runtime type checks.
 
-    python -m tests.compiled CHECKPOINT [CHECKPOINT ...]
+    python -m tests.compiled CHECKPOINT[:swin] [CHECKPOINT ...]
 
 jaxtyping's checks stand between the tracer and the code. The tracer's own backend stands in for the compiler, which
-would take minutes.
+would take minutes. The checkpoints follow each other in one process, as they do for users.
 """
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch._dynamo.utils import counters
 
 from wm_gym.compiled_step import compiled_step
 from wm_gym.decoder.guidance import Guidance
+from wm_gym.step_output import StepOutput
 from wm_gym.world_model import WorldModel
+from wm_gym.world_state import WorldState
 
-STEPS = 3
+ACTIONS = ["go left", "go right", "", "go left"]
+STEPS = [[0, 1], [0, 1], [1, 1]]  # the worlds of each step, by their places before it: two, again, forks of one
+MORE_STEPS = [[0], [0, 0, 0, 0]]  # one alone, then four
 
 
-def main(folders: list[str]) -> int:
-    """Prints, for each checkpoint, how far frames, probabilities and caches are apart at most, and how many graphs."""
-    print(json.dumps([compare(folder) for folder in folders]))
+def main(checkpoints: list[str]) -> int:
+    """Prints, for each checkpoint, how far apart steps are at most, and how many graphs each step took."""
+    print(json.dumps([compare(checkpoint) for checkpoint in checkpoints]))
     return 0
 
 
-def compare(folder: str) -> dict[str, float]:
-    """Plain steps and compiled ones, a fork, and a guided step."""
-    torch.compiler.reset()
-    counters.clear()
-    plain, compiled = (WorldModel.from_pretrained(folder) for _ in range(2))
+def compare(checkpoint: str) -> dict[str, Any]:
+    """Steps of both; other batch sizes and guidance, which take graphs of their own, in "window" alone."""
+    folder, _, sampling = checkpoint.partition(":")
+    plain, compiled = (
+        WorldModel.from_pretrained(folder, sampling="swin" if sampling else "autoregressive") for _ in range(2)
+    )
     compiled._world_step = compiled_step(compiled.device, backend="eager", fullgraph=True)
     ((_, starts),) = plain.starts.items()
-    apart = {"frames": 0.0, "probability": 0.0, "keys": 0.0}
-    state = other = plain.reset(starts[:1], seeds=[0]).repeat(2)
-    for number in range(STEPS):
-        if number == 1:
-            state, other = state.select([0]).repeat(2), other.select([0]).repeat(2)  # share one world's memory
-        state, expected = plain.step(state, ["go left", "go right"])
-        other, output = compiled.step(other, ["go left", "go right"])
-        assert list(output.latencies) == ["transition", "step"]
-        pairs = {
-            "frames": (output.frames.float(), expected.frames.float()),
-            "probability": (output.termination_probability, expected.termination_probability),
-            "keys": (other.decoder.keys, state.decoder.keys),
-        }
-        for name, (one, two) in pairs.items():
-            apart[name] = max([apart[name], *(one - two).abs().flatten().tolist()])
-    graphs = counters["stats"]["unique_graphs"]
-    guidance = Guidance(action_scale=2.0)
-    (_, expected), (_, output) = (model.step(state, ["go left"] * 2, guidance=guidance) for model in (plain, compiled))
-    apart["guided"] = float((output.frames.float() - expected.frames.float()).abs().max())
-    return {**apart, "graphs": graphs}
+    state = other = plain.reset(starts[:2], seeds=[3, 4])
+    apart = {"frames": 0.0, "probability": 0.0, "latents": 0.0}
+    name, graphs = sampling or Path(folder).name, []
+    for rows in STEPS + (MORE_STEPS if name == "window" else []):
+        counters.clear()
+        forked = len(set(rows)) < len(rows)
+        state, other = (
+            each.select([rows[0]]).repeat(len(rows)) if forked else each.select(rows) for each in (state, other)
+        )
+        before = other.clone()
+        state, expected = plain.step(state, ACTIONS[: len(rows)])
+        then, output = compiled.step(other, ACTIONS[: len(rows)])
+        assert list(output.latencies) == ["step"]
+        assert all(torch.equal(tensor, before.tensors()[key]) for key, tensor in other.tensors().items())
+        other = then
+        apart = _further(apart, (output, other), (expected, state))
+        graphs.append(counters["stats"]["unique_graphs"])
+    if name == "window":
+        guidance = Guidance(action_scale=2.0)
+        steps = [(model.step(state, ACTIONS, guidance=guidance)) for model in (compiled, plain)]
+        apart = _further(apart, *((output, after) for after, output in steps))
+    return {"name": name, "graphs": graphs, **apart}
+
+
+def _further(
+    apart: dict[str, float], one: tuple[StepOutput, WorldState], two: tuple[StepOutput, WorldState]
+) -> dict[str, float]:
+    """The larger of what was found and of what these are apart."""
+    pairs = {
+        "frames": (one[0].frames.float(), two[0].frames.float()),
+        "probability": (one[0].termination_probability, two[0].termination_probability),
+        "latents": (one[1].latents, two[1].latents),
+    }
+    return apart | {name: max(apart[name], float((a - b).abs().max())) for name, (a, b) in pairs.items()}
 
 
 if __name__ == "__main__":
-    sys.exit(torch.inference_mode()(main)(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -18,20 +18,19 @@ from wm_gym.world_model import WorldModel
 ROOT = Path(__file__).parents[1]
 
 
-def test_steps_equal_the_plain_ones_in_one_graph(tmp_path: Path) -> None:
+def test_steps_equal_the_plain_ones_in_one_graph_for_each_size(tmp_path: Path) -> None:
     write_tiny_checkpoint(tmp_path / "window", window_chunks=2)
     autoencoder = WorldModel.from_pretrained(tmp_path / "window").autoencoder
     size = replace(tiny_size(), memory_rounds=2, memory_slots=4)
-    untrained_world_model(open_mixture([tmp_path / "window-data"]), autoencoder, size).save_pretrained(
-        tmp_path / "memory"
-    )
-    command = [sys.executable, "-m", "tests.compiled", str(tmp_path / "window"), str(tmp_path / "memory")]
+    recalling = untrained_world_model(open_mixture([tmp_path / "window-data"]), autoencoder, size)
+    recalling.save_pretrained(tmp_path / "memory")
+    checkpoints = [str(tmp_path / name) for name in ("window", "memory", "window:swin")]
+    command = [sys.executable, "-m", "tests.compiled", *checkpoints]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    for apart in json.loads(result.stdout):
-        assert apart["graphs"] == 1
-        assert apart["frames"] == apart["guided"] == 0
-        assert max(apart["probability"], apart["keys"]) < 1e-5
+    for found in json.loads(result.stdout):
+        assert max(found[name] for name in ("frames", "probability", "latents")) < 1e-5
+        assert found["graphs"] == ([1, 0, 0, 1, 1] if found["name"] == "window" else [1, 0, 0])
 
 
 def test_env_is_compiled_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,15 @@ def test_repeat_once_changes_nothing(state: WorldState) -> None:
     assert_same(state.repeat(1), state)
 
 
+def test_a_clone_of_forks_has_memory_of_its_own_row_by_row(state: WorldState) -> None:
+    forks = state.select([1]).repeat(4)  # all show the same memory
+    clone = forks.clone()
+    assert_same(clone, forks)
+    for name, tensor in clone.tensors().items():
+        assert tensor.is_contiguous(), name
+        assert tensor.data_ptr() != forks.tensors()[name].data_ptr() or not tensor.numel(), name
+
+
 def test_select_takes_worlds_in_the_given_order(state: WorldState) -> None:
     chosen = state.select([2, 0])
     assert chosen.seeds.tolist() == [2, 0]

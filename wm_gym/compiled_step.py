@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from itertools import count
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -16,10 +18,12 @@ from wm_gym.world_step import Clock, StepInputs, Stepped, WorldStep, world_step
 
 
 def compiled_step(device: torch.device, backend: str = "inductor", fullgraph: bool = False) -> WorldStep:
-    """`world_step`, compiled when it first meets a shape; on a GPU its kernels are launched as one CUDA graph.
+    """`world_step` for one model, compiled when it first meets a shape.
 
-    The first batch size compiles for that size alone, the second for any other. Results differ from the plain ones in
-    the last bits; a compiled run repeats a compiled run. Its latencies are those of the whole step.
+    A batch of one has a graph of its own; of other sizes the first has one until a second comes, then all share one. So
+    results differ from the plain ones in the last bits, and repeat where the same sizes came in the same order. Each
+    number of denoising steps has its graphs; from the ninth graph on, steps run as if they were not compiled. On a GPU
+    the kernels of a graph are launched at once, as a CUDA graph that is recorded for each batch size.
 
     Args:
         device: where the weights are.
@@ -34,18 +38,26 @@ def compiled_step(device: torch.device, backend: str = "inductor", fullgraph: bo
         _check_compiler()
     if backend == "inductor" and device.type == "cuda":
         options = {"triton.cudagraphs": True}
-    run: Callable[..., Stepped] = torch.compile(
-        world_step, backend=backend, fullgraph=fullgraph, options=options or None
-    )
+    compiled = torch.compile(_own_copy(world_step), backend=backend, fullgraph=fullgraph, options=options or None)
+    run: Callable[..., Stepped] = compiled
 
     def step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: Clock) -> Stepped:
         with clock("step"):
-            torch.compiler.cudagraph_mark_step_begin()
             alike = replace(inputs, state=inputs.state.clone())  # one layout, so one graph for forks too
             stepped = run(parts, sampler, alike, _untimed)
             return stepped.clone() if options else stepped  # a CUDA graph's next run overwrites what it gave
 
     return step
+
+
+_copies = count()
+
+
+def _own_copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function under another name: what is compiled is kept, counted and made general by code object and name."""
+    assert isinstance(function, FunctionType), "a plain function"
+    code = function.__code__.replace(co_name=f"{function.__name__}_{next(_copies)}")
+    return FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
 
 
 def _untimed(stage: str) -> AbstractContextManager[None]:

@@ -241,26 +241,29 @@ class WorldModel(nn.Module):
             if events is not None and any(events):
                 tokens, history = self._happen(state, written, events)
         sampler = self.sampler
+        with clock("decoder"):
+            noise = world_noise(state, (sampler.num_noise_frames, *state.latents.shape[2:]))
         inputs = StepInputs(
             state=state,
             action_tokens=tokens,
             written=written,
-            noise=world_noise(state, (sampler.num_noise_frames, *state.latents.shape[2:])),
+            noise=noise,
             temperature=scale,
             sigmas=sigmas,
             guidance=None if guidance == Guidance() else guidance,
             history=history,
         )
         stepped = self._world_step(self.parts(), sampler, inputs, clock)
-        num_rewards = stepped.reward_logits.shape[1]
-        chance, threshold = outcome_noise(state, num_rewards) if sample_outcomes else (0.0, 0.5)
+        with clock("heads"):
+            num_rewards = stepped.reward_logits.shape[1]
+            chance, threshold = outcome_noise(state, num_rewards) if sample_outcomes else (0.0, 0.5)
         output = StepOutput(
             frames=stepped.state.frames.clone(),  # the caller may write to them; the state keeps its own
             reward=self.heads.reward(stepped.reward_logits + chance),
             terminated=stepped.termination_probability > threshold,
             termination_probability=stepped.termination_probability,
             uncertainty=stepped.uncertainty,
-            latencies=clock.seconds,
+            latencies=clock.seconds if self._world_step is world_step else {"step": sum(clock.seconds.values())},
         )
         return stepped.state, output
 

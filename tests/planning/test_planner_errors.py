@@ -13,18 +13,13 @@ from tests.planning.planners import (
     START,
     Make,
     each_planner,
-    walk,
 )
 from tests.production import unchecked
-from tests.worlds import GOAL
-from wm_gym.actions import Action
 from wm_gym.planning import (
     BeamSearch,
     BestFirstSearch,
     BestOfN,
     Budget,
-    CrossEntropyMethod,
-    GaussianPlans,
     MonteCarloTreeSearch,
     Objective,
 )
@@ -37,17 +32,6 @@ def test_prior_that_is_none_is_refused(prior: list[float]) -> None:
     )
     with pytest.raises(ValueError, match="prior must return 4 probabilities a picture"):
         search.plan(Board().reset(START))
-
-
-def test_numbers_take_no_texts_as_a_warm_start() -> None:
-    misfits: list[Action] = ["sing", np.array([0.5, -0.5]), np.array([1.0])]
-    around = GaussianPlans(2).around(misfits, 3)
-    assert around.mean.tolist() == [[0, 0], [0.5, -0.5], [0, 0]]
-    board = Board()
-    search = CrossEntropyMethod(
-        board, GaussianPlans(2), objective=Objective(enough=0.5), budget=BUDGET, horizon=4, num_samples=64
-    )
-    assert walk(board, START, search.plan(board.reset(START), misfits).actions)[-1] == GOAL
 
 
 @pytest.mark.parametrize("plans", [[], [[]], [["go right"], []], ["go right"], "go right", None])

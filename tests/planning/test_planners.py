@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from tests.planning.boards import UNSURE, Board, cell_of
-from tests.planning.planners import BUDGET, START, Make, cem, each_planner, shooting, walk
-from tests.worlds import GOAL
+from tests.planning.planners import BUDGET, PLANNERS, START, Make, best_first, cem, each_planner, shooting, walk
+from tests.worlds import GOAL, draw
 from wm_gym.planning import (
     Budget,
     Objective,
+    Plan,
 )
 from wm_gym.step_output import StepOutput
 from wm_gym.world_state import WorldState
@@ -141,3 +143,19 @@ def test_warm_start_is_tried_first(make: Make) -> None:
     budget = Budget(model_steps=60)
     plan = make(board, Objective(enough=0.5), budget).plan(board.reset(START), known)
     assert plan.actions == tuple(known[:4])
+
+
+def test_plan_is_of_what_it_cost() -> None:
+    board = Board()
+    plan = best_first(board, Objective(enough=0.5), BUDGET).plan(board.reset(START))
+    assert isinstance(plan, Plan)
+    assert plan.model_steps == sum(board.batches) and plan.seconds > 0
+
+
+def test_chosen_moments_are_the_plan() -> None:
+    board = Board()
+    for make in PLANNERS:
+        plan = make(board, Objective(enough=0.5), BUDGET).plan(board.reset(START))
+        chosen = [moment for moment in plan.tree.moments if moment.chosen]
+        assert [moment.action for moment in chosen] == [None, *plan.actions]
+        np.testing.assert_array_equal(plan.tree.moments[0].frame, draw(START))

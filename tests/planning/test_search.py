@@ -11,7 +11,6 @@ import torch
 from tests.planning.boards import UNSURE, VOCABULARY, Board, cell_of
 from tests.planning.planners import (
     BUDGET,
-    PLANNERS,
     START,
     Make,
     beam,
@@ -32,7 +31,6 @@ from wm_gym.planning import (
     ImageGoal,
     MonteCarloTreeSearch,
     Objective,
-    Plan,
     TextGoal,
 )
 from wm_gym.step_output import StepOutput
@@ -207,17 +205,12 @@ def test_what_was_seen_on_the_way_counts_where_the_search_is_cut(limits: dict[st
     assert cell_of(state.frames[0, -1]) == START
 
 
-def test_plan_is_of_what_it_cost() -> None:
+def test_numbers_take_no_texts_as_a_warm_start() -> None:
+    misfits: list[Action] = ["sing", np.array([0.5, -0.5]), np.array([1.0])]
+    around = GaussianPlans(2).around(misfits, 3)
+    assert around.mean.tolist() == [[0, 0], [0.5, -0.5], [0, 0]]
     board = Board()
-    plan = best_first(board, Objective(enough=0.5), BUDGET).plan(board.reset(START))
-    assert isinstance(plan, Plan)
-    assert plan.model_steps == sum(board.batches) and plan.seconds > 0
-
-
-def test_chosen_moments_are_the_plan() -> None:
-    board = Board()
-    for make in PLANNERS:
-        plan = make(board, Objective(enough=0.5), BUDGET).plan(board.reset(START))
-        chosen = [moment for moment in plan.tree.moments if moment.chosen]
-        assert [moment.action for moment in chosen] == [None, *plan.actions]
-        np.testing.assert_array_equal(plan.tree.moments[0].frame, draw(START))
+    search = CrossEntropyMethod(
+        board, GaussianPlans(2), objective=Objective(enough=0.5), budget=BUDGET, horizon=4, num_samples=64
+    )
+    assert walk(board, START, search.plan(board.reset(START), misfits).actions)[-1] == GOAL

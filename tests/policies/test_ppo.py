@@ -126,6 +126,12 @@ def test_the_learner_sees_scaled_rewards_and_reports_do_not() -> None:
     assert infos[0]["episode"]["r"] == steps
 
 
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.inf, math.nan])
+def test_reward_scale_out_of_range_is_refused(scale: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="reward_scale must be above 0 and finite"):
+        PPOConfig(output=tmp_path, reward_scale=scale)
+
+
 def bank_of(*distances: float) -> StartBank:
     """A bank of empty pictures, open to one step."""
     chunk = np.zeros((1, 8, 8, 3), np.uint8)
@@ -239,6 +245,13 @@ def test_another_recipe_is_not_gone_on_with(checkpoint: str, tmp_path: Path) -> 
     keep_recipe(replace(config, steps=16, episodes=3))
     with pytest.raises(ValueError, match=r"entropy was 0.01, is 0.5; seed was 0, is 1; restore it, or choose another"):
         keep_recipe(replace(config, entropy=0.5, seed=1))
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(
+        json.dumps({name: value for name, value in json.loads(recipe.read_text()).items() if name != "gamma"})
+    )
+    keep_recipe(config)  # of a time when there was no such option
+    with pytest.raises(ValueError, match=r"gamma was 0.97, is 0.5"):
+        keep_recipe(replace(config, gamma=0.5))
     other = write_untrained(tmp_path / "other", "minigrid", past_frames=2)
     keep_recipe(tiny(tmp_path / "dream", checkpoint))
     with pytest.raises(ValueError, match="weights_hash was"):

@@ -19,8 +19,8 @@ def window_mask(
     frame_tokens: int, chunk_tokens: int, num_chunks: int, sees: ConditionSees, device: torch.device
 ) -> Bool[Tensor, "1 1 tokens tokens"]:
     """True where a query sees a key: a chunk sees itself and all before it, the conditioning frame what `sees` says."""
-    lengths = torch.tensor([frame_tokens, *[chunk_tokens] * num_chunks], device=device)
-    place = torch.arange(num_chunks + 1, device=device).repeat_interleave(lengths)
+    chunks = torch.arange(1, num_chunks + 1, device=device).repeat_interleave(chunk_tokens)
+    place = torch.cat([torch.zeros(frame_tokens, dtype=chunks.dtype, device=device), chunks])
     seen = place[:, None] >= place[None, :]
     if sees == "first_chunk":
         seen = seen | (place[:, None] == 0) & (place[None, :] == 1)
