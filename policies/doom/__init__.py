@@ -98,14 +98,14 @@ def _one_of(behaviours: dict[str, Behaviour], shares: dict[str, float]) -> Behav
 
 
 def _policy(env: gym.Env[Any, Any], rng: np.random.Generator, behaviour: Behaviour) -> Policy:
-    """Makes a policy of a behaviour that starts anew with each episode and speaks in texts."""
+    """Makes a policy of a behaviour that starts anew with each episode, or within the first, and speaks in texts."""
     twin: Any = env.unwrapped
     phrasings = list(twin.action_phrases.values())
-    actions: Iterator[int] = iter(())
+    actions: Iterator[int] | None = None
 
     def act(observation: Any) -> str:
         nonlocal actions
-        if twin.simulator.num_steps == 0:
+        if actions is None or twin.simulator.num_steps == 0:
             actions = behaviour(twin.simulator, rng)
         texts = phrasings[next(actions)]
         return str(texts[int(rng.integers(len(texts)))])

@@ -100,3 +100,10 @@ def test_policy_begins_anew_when_its_env_is_reset(maze: Any) -> None:
         while not terminated:
             observation, _, terminated, truncated, _ = maze.step(policy(observation))
             assert not truncated
+
+
+def test_policy_may_begin_within_an_episode(hall: Any) -> None:
+    observation, _ = hall.reset(seed=0)
+    observation = hall.step("wait")[0]
+    policy = doom.take_cover_expert(hall, np.random.default_rng(0))
+    assert policy(observation) in {text for texts in hall.unwrapped.action_phrases.values() for text in texts}
