@@ -4,9 +4,10 @@ The older state is made once, by as many steps. A state's tensors have the same 
 nothing in it that could cost more; this measures it.
 
     python -m benchmarks.long_run --checkpoint minigrid
+    python -m benchmarks.long_run --checkpoint runs/memory --reference runs/plain --young 100    # what a memory costs
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
@@ -39,6 +40,7 @@ class LongRunConfig:
         old: Rounds of the older one.
         repeats: How often both take turns.
         clock: What is counted: the time that goes by, or, for a busy machine, the processor's time on all threads.
+        reference: Another checkpoint, stepped in the same turns at the younger age; None for none.
         output: The JSON file.
     """
 
@@ -50,60 +52,74 @@ class LongRunConfig:
     old: int = 10_000
     repeats: int = 300
     clock: Literal["wall", "processor"] = "wall"
+    reference: str | None = None
     output: Path = RESULTS
 
 
-def grow(model: WorldModel, config: LongRunConfig) -> dict[int, WorldState]:
-    """Steps one batch of worlds to both ages, under the texts of its world in turn.
+def grow(model: WorldModel, config: LongRunConfig, ages: Sequence[int]) -> dict[int, WorldState]:
+    """Steps one batch of worlds to each of the ages, under the texts of its world in turn."""
+    phrases = model.card.worlds[first_world(model)].action_phrases.values()
+    texts = cycle([phrase for each in phrases for phrase in each])
+    state = model.reset(start_frames(model, config.batch), seeds=range(config.batch))
+    states = {}
+    for age in tqdm(range(1, max(ages) + 1), desc="growing old", unit="step", leave=False):
+        state, _ = model.step(state, [next(texts) for _ in range(config.batch)])
+        if age in ages:
+            states[age] = state
+    return states
+
+
+def take_turns(
+    runs: Sequence[tuple[WorldModel, WorldState]], *, repeats: int, clock: Callable[[], float]
+) -> list[list[float]]:
+    """Steps each state `repeats` times, one after the other, and first once each untimed.
+
+    Returns:
+        Milliseconds of each step, run by run.
+    """
+    milliseconds: list[list[float]] = [[] for _ in runs]
+    for turn in range(repeats + 1):
+        for (model, state), times in list(zip(runs, milliseconds, strict=True))[:: 1 if turn % 2 else -1]:
+            text = next(iter(model.card.worlds[first_world(model)].action_phrases.values()))[0]
+            begin = clock()
+            _, output = model.step(state, [text] * state.batch_size)
+            output.frames.cpu()  # waits for the device
+            times.append(1000 * (clock() - begin))
+    return [times[1:] for times in milliseconds]
+
+
+def compare(times: Sequence[float], reference: Sequence[float]) -> tuple[float, list[float]]:
+    """The median of the turns' ratios, which a slow moment hardly moves, and their quartiles."""
+    low, ratio, high = np.quantile(np.divide(times, reference), [0.25, 0.5, 0.75])
+    return float(ratio), [float(low), float(high)]
+
+
+def measure(config: LongRunConfig) -> dict[str, Any]:
+    """Grows the states and times a step of each.
+
+    Returns:
+        The results as JSON values.
 
     Raises:
         ValueError: The ages do not rise from 1.
     """
     if not 1 <= config.young < config.old:
         raise ValueError(f"young must be at least 1 and below old, got {config.young} and {config.old}")
-    phrases = model.card.worlds[first_world(model)].action_phrases.values()
-    texts = cycle([phrase for each in phrases for phrase in each])
-    state = model.reset(start_frames(model, config.batch), seeds=range(config.batch))
-    states = {}
-    for age in tqdm(range(1, config.old + 1), desc="growing old", unit="step", leave=False):
-        state, _ = model.step(state, [next(texts) for _ in range(config.batch)])
-        if age in (config.young, config.old):
-            states[age] = state
-    return states
-
-
-def take_turns(
-    model: WorldModel, states: Mapping[int, WorldState], *, repeats: int, clock: Callable[[], float]
-) -> dict[int, list[float]]:
-    """Steps each state `repeats` times, one after the other, and first once each untimed.
-
-    Returns:
-        Milliseconds of each step, by age.
-    """
-    milliseconds: dict[int, list[float]] = {age: [] for age in states}
-    text = next(iter(model.card.worlds[first_world(model)].action_phrases.values()))[0]
-    for turn in range(repeats + 1):
-        for age in sorted(states, reverse=turn % 2 == 1):  # neither always follows the other
-            begin = clock()
-            _, output = model.step(states[age], [text] * states[age].batch_size)
-            output.frames.cpu()  # waits for the device
-            milliseconds[age].append(1000 * (clock() - begin))
-    return {age: times[1:] for age, times in milliseconds.items()}
-
-
-def measure(config: LongRunConfig) -> dict[str, Any]:
-    """Grows both states and times a step of each.
-
-    Returns:
-        The results as JSON values; the ratio is the median of the turns' ratios, which a slow moment hardly moves.
-    """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     model = WorldModel.from_pretrained(config.checkpoint, device=config.device)
-    states = grow(model, config)
-    milliseconds = take_turns(model, states, repeats=config.repeats, clock=CLOCKS[config.clock])
-    ratios = np.divide(milliseconds[config.old], milliseconds[config.young])
-    low, ratio, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    states = grow(model, config, (config.young, config.old))
+    runs = [(model, states[config.young]), (model, states[config.old])]
+    if config.reference is not None:
+        other = WorldModel.from_pretrained(config.reference, device=config.device)
+        runs.append((other, grow(other, config, (config.young,))[config.young]))
+    early, late, *more = take_turns(runs, repeats=config.repeats, clock=CLOCKS[config.clock])
+    ratio, quartiles = compare(late, early)
+    reference: dict[str, Any] = {}
+    if config.reference is not None:
+        against, spread = compare(early, more[0])
+        reference = {"weights_hash": runs[-1][0].card.weights_hash, "median_ms": float(np.median(more[0]))}
+        reference |= {"ratio": against, "ratio_quartiles": spread}
     return {
         "checkpoint": config.checkpoint,
         "weights_hash": model.card.weights_hash,
@@ -112,15 +128,16 @@ def measure(config: LongRunConfig) -> dict[str, Any]:
         "ages": [
             {
                 "round": age,
-                "median_ms": float(np.median(milliseconds[age])),
-                "p95_ms": float(np.quantile(milliseconds[age], 0.95)),
+                "median_ms": float(np.median(times)),
+                "p95_ms": float(np.quantile(times, 0.95)),
                 "state_bytes": states[age].nbytes,
                 "shapes": {name: list(tensor.shape) for name, tensor in states[age].tensors().items()},
             }
-            for age in sorted(states)
+            for age, times in ((config.young, early), (config.old, late))
         ],
-        "ratio": float(ratio),
-        "ratio_quartiles": [float(low), float(high)],
+        "ratio": ratio,
+        "ratio_quartiles": quartiles,
+        "reference": reference,
     }
 
 
@@ -130,7 +147,11 @@ def render(results: Mapping[str, Any]) -> str:
     for age in results["ages"]:
         lines.append(f"{age['round']:8,}{age['median_ms']:11.2f}{age['p95_ms']:9.2f}{age['state_bytes']:13,}")
     low, high = results["ratio_quartiles"]
-    return "\n".join([*lines, f"late against early: {results['ratio']:.3f}x (quartiles {low:.3f} to {high:.3f})"])
+    lines.append(f"late against early: {results['ratio']:.3f}x (quartiles {low:.3f} to {high:.3f})")
+    if reference := results["reference"]:
+        low, high = reference["ratio_quartiles"]
+        lines.append(f"early against the reference: {reference['ratio']:.3f}x (quartiles {low:.3f} to {high:.3f})")
+    return "\n".join(lines)
 
 
 def main(config: LongRunConfig) -> None:

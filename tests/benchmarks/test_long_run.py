@@ -8,7 +8,7 @@ from time import perf_counter
 import pytest
 import torch
 
-from benchmarks.long_run import LongRunConfig, grow, main, render, take_turns
+from benchmarks.long_run import LongRunConfig, grow, main, measure, render, take_turns
 from tests.worlds import write_tiny_checkpoint
 from wm_gym.world_model import WorldModel
 
@@ -23,7 +23,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> LongRunConfig:
 
 
 def test_states_have_the_ages_asked_for_and_the_same_shapes(config: LongRunConfig) -> None:
-    states = grow(WorldModel.from_pretrained(config.checkpoint), replace(config, batch=2))
+    states = grow(WorldModel.from_pretrained(config.checkpoint), replace(config, batch=2), (6, 9))
     assert {age: state.rounds.tolist() for age, state in states.items()} == {6: [6, 6], 9: [9, 9]}
     young, old = ({name: tensor.shape for name, tensor in states[age].tensors().items()} for age in (6, 9))
     assert young == old
@@ -31,17 +31,16 @@ def test_states_have_the_ages_asked_for_and_the_same_shapes(config: LongRunConfi
 
 def test_timing_leaves_the_states_as_they_are(config: LongRunConfig) -> None:
     model = WorldModel.from_pretrained(config.checkpoint)
-    states = grow(model, config)
+    states = grow(model, config, (6, 9))
     before = {name: tensor.clone() for name, tensor in states[9].tensors().items()}
-    milliseconds = take_turns(model, states, repeats=3, clock=perf_counter)
-    assert {age: len(times) for age, times in milliseconds.items()} == {6: 3, 9: 3}
+    milliseconds = take_turns([(model, state) for state in states.values()], repeats=3, clock=perf_counter)
+    assert [len(times) for times in milliseconds] == [3, 3]
     assert all(torch.equal(tensor, before[name]) for name, tensor in states[9].tensors().items())
 
 
 def test_ages_that_do_not_rise_are_refused(config: LongRunConfig) -> None:
-    model = WorldModel.from_pretrained(config.checkpoint)
     with pytest.raises(ValueError, match="young must be at least 1 and below old, got 9 and 9"):
-        grow(model, replace(config, young=9))
+        measure(replace(config, young=9))
 
 
 def test_results_are_written_and_shown(config: LongRunConfig, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +51,10 @@ def test_results_are_written_and_shown(config: LongRunConfig, capsys: pytest.Cap
     assert (early["round"], late["round"], early["state_bytes"]) == (6, 9, late["state_bytes"])
     low, high = results["ratio_quartiles"]
     assert low <= results["ratio"] <= high
+    assert not results["reference"]
+
+
+def test_another_checkpoint_takes_its_turns(config: LongRunConfig) -> None:
+    results = measure(replace(config, reference=config.checkpoint))
+    assert results["reference"]["weights_hash"] == results["weights_hash"]
+    assert "early against the reference" in render(results)
