@@ -4,7 +4,10 @@ The older state is made once, by as many steps. A state's tensors have the same 
 nothing in it that could cost more; this measures it.
 
     python -m benchmarks.long_run --checkpoint minigrid
-    python -m benchmarks.long_run --checkpoint runs/memory --reference runs/plain --young 100    # what a memory costs
+
+What a memory costs, by two checkpoints of the same training:
+
+    python -m benchmarks.long_run --checkpoint runs/memory --reference runs/plain --young 100 --output cost.json
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +82,8 @@ def take_turns(
     """
     milliseconds: list[list[float]] = [[] for _ in runs]
     for turn in range(repeats + 1):
-        for (model, state), times in list(zip(runs, milliseconds, strict=True))[:: 1 if turn % 2 else -1]:
+        for number in range(turn, turn + len(runs)):  # each begins a turn as often as the others
+            (model, state), times = runs[number % len(runs)], milliseconds[number % len(runs)]
             text = next(iter(model.card.worlds[first_world(model)].action_phrases.values()))[0]
             begin = clock()
             _, output = model.step(state, [text] * state.batch_size)

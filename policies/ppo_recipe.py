@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from policies.ppo_config import PPOConfig
@@ -26,8 +27,7 @@ def keep_recipe(config: PPOConfig) -> None:
         config.output.mkdir(parents=True, exist_ok=True)
         write_whole(path, (json.dumps(asked, indent=1) + "\n").encode())
         return
-    defaults = _recipe(PPOConfig(output=config.output))  # what options were that came later than the recipe
-    begun = defaults | json.loads(path.read_text(encoding="utf-8"))
+    begun = _with_defaults(json.loads(path.read_text(encoding="utf-8")))
     changed = [name for name in sorted(asked.keys() | begun.keys()) if asked.get(name) != begun.get(name)]
     if changed:
         was = "; ".join(f"{name} was {begun.get(name)!r}, is {asked.get(name)!r}" for name in changed)
@@ -37,9 +37,20 @@ def keep_recipe(config: PPOConfig) -> None:
         )
 
 
+def _with_defaults(begun: dict[str, Any]) -> dict[str, Any]:
+    """A recipe with what later options were when it was written: their defaults."""
+    defaults = _fields(PPOConfig(output=Path()))
+    return defaults | begun | {"finetune": defaults["finetune"] | begun.get("finetune", {})}
+
+
+def _fields(config: PPOConfig) -> dict[str, Any]:
+    """The options that must stay, as JSON values."""
+    kept = {name: value for name, value in asdict(config).items() if name not in _FREE}
+    fields: dict[str, Any] = json.loads(json.dumps(kept, default=str))
+    return fields
+
+
 def _recipe(config: PPOConfig) -> dict[str, Any]:
     """What decides the course of training, as JSON values."""
-    fields = {name: value for name, value in asdict(config).items() if name not in _FREE}
     weights = read_card(config.checkpoint or config.world).weights_hash if config.env == "dream" else None
-    recipe: dict[str, Any] = json.loads(json.dumps(fields | {"weights_hash": weights}, default=str))
-    return recipe
+    return _fields(config) | {"weights_hash": weights}

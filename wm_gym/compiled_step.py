@@ -22,8 +22,9 @@ def compiled_step(device: torch.device, backend: str = "inductor", fullgraph: bo
 
     A batch of one has a graph of its own; of other sizes the first has one until a second comes, then all share one. So
     results differ from the plain ones in the last bits, and repeat where the same sizes came in the same order. Each
-    number of denoising steps has its graphs; from the ninth graph on, steps run as if they were not compiled. On a GPU
-    the kernels of a graph are launched at once, as a CUDA graph that is recorded for each batch size.
+    number of denoising steps has graphs of its own, and so have guided steps and, with a memory, events; from the ninth
+    graph of a model on (torch's `recompile_limit`), what is new runs as if it were not compiled. On a GPU the kernels
+    of a graph are launched at once, as a CUDA graph that is recorded for each batch size.
 
     Args:
         device: where the weights are.
@@ -43,11 +44,16 @@ def compiled_step(device: torch.device, backend: str = "inductor", fullgraph: bo
 
     def step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: Clock) -> Stepped:
         with clock("step"):
-            alike = replace(inputs, state=inputs.state.clone())  # one layout, so one graph for forks too
-            stepped = run(parts, sampler, alike, _untimed)
+            stepped = run(parts, sampler, _alike(inputs), _untimed)
             return stepped.clone() if options else stepped  # a CUDA graph's next run overwrites what it gave
 
     return step
+
+
+def _alike(inputs: StepInputs) -> StepInputs:
+    """The same in one layout, so that forks and events take no graphs of their own."""
+    action_tokens, written = (each.contiguous().clone() for each in (inputs.action_tokens, inputs.written))
+    return replace(inputs, state=inputs.state.clone(), action_tokens=action_tokens, written=written)
 
 
 _copies = count()

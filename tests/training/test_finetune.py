@@ -127,6 +127,7 @@ def test_a_decoder_learns_to_look_further_back(slide: Path, swim: Dataset, tmp_p
         ({"past_frames": -1}, "past_frames must be at least 0, got -1"),
         ({"past_frames": 2, **LORA}, "lora_rank must be 0 with past_frames"),
         ({"memory_rounds": 3, **LORA}, "lora_rank must be 0 with past_frames or memory_rounds"),
+        ({"memory_recency": 2.0}, "memory_recency must be 0.5 without memory_rounds, got 2.0"),
         (
             {"memory_rounds": 3, "stage": WorldModelStageConfig(trained_parts=("transition", "heads"))},
             "trained_parts must name transition and decoder with memory_rounds",

@@ -63,8 +63,8 @@ class Finetune:
         lora_rank: train low-rank updates of this rank in transition and decoder, then add them to the weights; 0 trains
             every weight.
         memory_rounds: rounds that a model without memory learns to recall; 0 leaves it as it is.
-        memory_recency: weight of the oldest round of such a memory, where the newest has 1; above 1 suits places that
-            never change.
+        memory_recency: weight of the oldest round of such a memory, where the newest has 1, from then on; above 1 may
+            suit places that never change.
         past_frames: latent frames that the decoder learns to look back, more than it does: two show how things move; 0
             leaves it as it is.
         autoencoder: fine-tune the autoencoder before the rest, for worlds that it cannot show.
@@ -124,6 +124,11 @@ class Finetune:
             raise ValueError(
                 f"lora_rank must be 0 with past_frames or memory_rounds, got {self.lora_rank}: low-rank updates do not "
                 "reach the decoder's input"
+            )
+        if self.memory_recency != Finetune.memory_recency and not self.memory_rounds:
+            raise ValueError(
+                f"memory_recency must be {Finetune.memory_recency} without memory_rounds, got {self.memory_recency}: a "
+                "memory keeps what it was given with; name memory_rounds, or leave it out"
             )
         trained = self.stage.trained_parts
         if self.memory_rounds and trained is not None and not {"transition", "decoder"} <= set(trained):

@@ -42,7 +42,7 @@ class WorldModelSize:
         sink_rounds: how many of them are a world's first rounds, never evicted.
         memory_rounds: past rounds that a step recalls, at most 8; 0 for no memory.
         memory_slots: rounds that the memory keeps to choose from; a place out of sight for longer is forgotten.
-        memory_recency: weight of the oldest of them, where the newest has 1; above 1 suits places that never change.
+        memory_recency: weight of the oldest of them, where the newest has 1; above 1 may suit places that never change.
         decoder_width: width of the diffusion transformer.
         decoder_layers: its layers.
         decoder_heads: its attention heads.
