@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import tyro
 from jaxtyping import UInt8
@@ -127,16 +128,19 @@ def time_round(
     """Times a round of both `repeats` times, in turns; the first turn is not timed.
 
     Returns:
-        The medians in milliseconds, their ratio and the largest difference as JSON values.
+        The medians in milliseconds, the median of the turns' ratios with its quartiles, and the largest difference as
+        JSON values.
     """
     turns = [time_both(model, plain, moment, clock) for _ in range(repeats + 1)]
     ours, reference, apart = zip(*turns, strict=True)
+    low, speedup, high = np.quantile(np.divide(reference[1:], ours[1:]), [0.25, 0.5, 0.75]).tolist()
     return {
         "round": int(moment.state.rounds[0]) + 1,
         "history_rounds": len(moment.texts),
         "ours_ms": median(ours[1:]),
         "plain_ms": median(reference[1:]),
-        "speedup": median(reference[1:]) / median(ours[1:]),
+        "speedup": speedup,
+        "speedup_quartiles": [low, high],
         "largest_difference": max(apart),
     }
 

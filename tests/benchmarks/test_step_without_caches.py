@@ -82,4 +82,5 @@ def test_results_are_written_and_shown(model: WorldModel, tmp_path: Path, capsys
     assert render(results) in capsys.readouterr().out
     assert [(case["round"], case["history_rounds"]) for case in results["cases"]] == [(2, 2), (9, 7), (9, 9)]
     assert results["episode"]["rounds"] == 9
+    assert all(low <= case["speedup"] <= high for case in results["cases"] for low, high in [case["speedup_quartiles"]])
     assert all(case["speedup"] > 0 and case["largest_difference"] < 1e-5 for case in results["cases"])
