@@ -1,7 +1,7 @@
 """The shipped checkpoints: env steps a second by batch, with what each stage took and the peak of memory."""
 
 from collections.abc import Iterator, Sequence
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -33,10 +33,10 @@ def measure(
         steps: steps timed, after some that are not.
         compiled: whether to time the compiled step, one CUDA graph, beside the plain one.
     """
-    for name, way in [(name, way) for name in checkpoints for way in (False, True)[: 1 + compiled]]:
-        model = WorldModel.from_pretrained(name, device=str(device), compiled=way)
+    for name, is_compiled in product(checkpoints, (False, True) if compiled else (False,)):
+        model = WorldModel.from_pretrained(name, device=str(device), compiled=is_compiled)
         for batch in batches:
-            row: dict[str, Any] = {"checkpoint": Path(name).name, "compiled": way, "batch": batch}
+            row: dict[str, Any] = {"checkpoint": Path(name).name, "compiled": is_compiled, "batch": batch}
             try:
                 row |= measure_batch(model, batch, steps)
             except Exception as failure:  # out of memory, say

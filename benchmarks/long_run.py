@@ -21,7 +21,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from benchmarks.report import write_report
+from benchmarks.report import turn_ratio, write_report
 from benchmarks.step_latency import CLOCKS, first_world, start_frames
 from wm_gym.evaluation.provenance import machine
 from wm_gym.world_model import WorldModel
@@ -92,12 +92,6 @@ def take_turns(
     return [times[1:] for times in milliseconds]
 
 
-def compare(times: Sequence[float], reference: Sequence[float]) -> tuple[float, list[float]]:
-    """The median of the turns' ratios, which a slow moment hardly moves, and their quartiles."""
-    low, ratio, high = np.quantile(np.divide(times, reference), [0.25, 0.5, 0.75])
-    return float(ratio), [float(low), float(high)]
-
-
 def measure(config: LongRunConfig) -> dict[str, Any]:
     """Grows the states and times a step of each.
 
@@ -118,10 +112,10 @@ def measure(config: LongRunConfig) -> dict[str, Any]:
         other = WorldModel.from_pretrained(config.reference, device=config.device)
         runs.append((other, grow(other, config, (config.young,))[config.young]))
     early, late, *more = take_turns(runs, repeats=config.repeats, clock=CLOCKS[config.clock])
-    ratio, quartiles = compare(late, early)
+    ratio, quartiles = turn_ratio(late, early)
     reference: dict[str, Any] = {}
     if config.reference is not None:
-        against, spread = compare(early, more[0])
+        against, spread = turn_ratio(early, more[0])
         reference = {"weights_hash": runs[-1][0].card.weights_hash, "median_ms": float(np.median(more[0]))}
         reference |= {"ratio": against, "ratio_quartiles": spread}
     return {

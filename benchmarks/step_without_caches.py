@@ -16,13 +16,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import tyro
 from jaxtyping import UInt8
 from torch import Tensor
 
-from benchmarks.report import write_report
+from benchmarks.report import turn_ratio, write_report
 from benchmarks.step_latency import CLOCKS, first_world, start_frames
 from benchmarks.step_plain_model import PlainOutput, PlainWorldModel
 from wm_gym.evaluation.provenance import machine
@@ -133,14 +132,14 @@ def time_round(
     """
     turns = [time_both(model, plain, moment, clock) for _ in range(repeats + 1)]
     ours, reference, apart = zip(*turns, strict=True)
-    low, speedup, high = np.quantile(np.divide(reference[1:], ours[1:]), [0.25, 0.5, 0.75]).tolist()
+    speedup, quartiles = turn_ratio(reference[1:], ours[1:])
     return {
         "round": int(moment.state.rounds[0]) + 1,
         "history_rounds": len(moment.texts),
         "ours_ms": median(ours[1:]),
         "plain_ms": median(reference[1:]),
         "speedup": speedup,
-        "speedup_quartiles": [low, high],
+        "speedup_quartiles": quartiles,
         "largest_difference": max(apart),
     }
 

@@ -58,7 +58,7 @@ def compare(checkpoint: str) -> dict[str, Any]:
         graphs.append(counters["stats"]["unique_graphs"])
     if name == "window":
         guidance = Guidance(action_scale=2.0)
-        steps = [(model.step(state, ACTIONS, guidance=guidance)) for model in (compiled, plain)]
+        steps = [model.step(state, ACTIONS, guidance=guidance) for model in (compiled, plain)]
         apart = _further(apart, *((output, after) for after, output in steps))
     return {"name": name, "graphs": graphs, **apart}
 

@@ -237,9 +237,9 @@ class WorldModel(nn.Module):
         clock = Stopwatch()
         with clock("transition"):
             written = self.encode_actions(actions)
-            tokens, history = written, None
+            tokens, rewritten_rounds = written, None
             if events is not None and any(events):
-                tokens, history = self._happen(state, written, events)
+                tokens, rewritten_rounds = self._happen(state, written, events)
         sampler = self.sampler
         with clock("decoder"):
             noise = world_noise(state, (sampler.num_noise_frames, *state.latents.shape[2:]))
@@ -251,7 +251,7 @@ class WorldModel(nn.Module):
             temperature=scale,
             sigmas=sigmas,
             guidance=None if guidance == Guidance() else guidance,
-            history=history,
+            rewritten_rounds=rewritten_rounds,
         )
         stepped = self._world_step(self.parts(), sampler, inputs, clock)
         with clock("heads"):

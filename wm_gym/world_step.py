@@ -34,7 +34,7 @@ class StepInputs:
         temperature: scale of the initial noise.
         sigmas: the schedule.
         guidance: on action and latent state; None for none.
-        history: the transition's past rounds as an event makes them; None for the state's own.
+        rewritten_rounds: the transition's past rounds as an event makes them; None for the state's own.
     """
 
     state: WorldState
@@ -44,12 +44,12 @@ class StepInputs:
     temperature: float
     sigmas: list[float]
     guidance: Guidance | None = None
-    history: RoundCache | None = None
+    rewritten_rounds: RoundCache | None = None
 
     @property
     def past_rounds(self) -> RoundCache:
         """What the transition remembers."""
-        return self.state.transition if self.history is None else self.history
+        return self.state.transition if self.rewritten_rounds is None else self.rewritten_rounds
 
 
 @dataclass(frozen=True, kw_only=True)

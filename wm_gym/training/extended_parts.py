@@ -11,7 +11,11 @@ from wm_gym.transition.transition import Transition
 
 
 def with_memory(
-    parts: Parts, memory_rounds: int, memory_slots: int = 128, memory_recency: float = 0.5, seed: int = 0
+    parts: Parts,
+    memory_rounds: int,
+    memory_slots: int = 128,
+    memory_recency: float = MemoryConfig.recency,
+    seed: int = 0,
 ) -> Parts:
     """The parts of a world model without memory, with an untrained one that changes nothing until it is trained.
 

@@ -34,6 +34,7 @@ from wm_gym.training.processes import ALONE, Processes, joined
 from wm_gym.training.rollout_pictures import RolloutPicturesConfig, rollout_pictures
 from wm_gym.training.world_model_stage import WorldModelStage
 from wm_gym.training.world_model_stage_config import WorldModelStageConfig
+from wm_gym.transition.memory_bank import MemoryConfig
 from wm_gym.world_model import WorldModel
 
 AUTOENCODER_OUTPUT = "finetuned_autoencoder"  # in the output folder
@@ -83,7 +84,7 @@ class Finetune:
     replay: tuple[Path, ...] = ()
     lora_rank: int = 0
     memory_rounds: int = 0
-    memory_recency: float = 0.5
+    memory_recency: float = MemoryConfig.recency
     past_frames: int = 0
     autoencoder: bool = False
     dry_run: bool = False
@@ -125,9 +126,9 @@ class Finetune:
                 f"lora_rank must be 0 with past_frames or memory_rounds, got {self.lora_rank}: low-rank updates do not "
                 "reach the decoder's input"
             )
-        if self.memory_recency != Finetune.memory_recency and not self.memory_rounds:
+        if self.memory_recency != MemoryConfig.recency and not self.memory_rounds:
             raise ValueError(
-                f"memory_recency must be {Finetune.memory_recency} without memory_rounds, got {self.memory_recency}: a "
+                f"memory_recency must be {MemoryConfig.recency} without memory_rounds, got {self.memory_recency}: a "
                 "memory keeps what it was given with; name memory_rounds, or leave it out"
             )
         trained = self.stage.trained_parts
@@ -280,7 +281,7 @@ def finetune(
     replay: Recording | Sequence[Recording] = (),
     lora_rank: int = 0,
     memory_rounds: int = 0,
-    memory_recency: float = 0.5,
+    memory_recency: float = MemoryConfig.recency,
     past_frames: int = 0,
     autoencoder: bool = False,
     stage: WorldModelStageConfig | None = None,
@@ -345,7 +346,7 @@ def finetune(
 def _what_was_added(config: Finetune) -> dict[str, object]:
     """What a resume must keep of it; named only where it is used, so that older trainings go on."""
     added: dict[str, object] = {"memory_rounds": config.memory_rounds, "past_frames": config.past_frames}
-    if config.memory_rounds and config.memory_recency != Finetune.memory_recency:
+    if config.memory_rounds and config.memory_recency != MemoryConfig.recency:
         added["memory_recency"] = config.memory_recency
     return {name: value for name, value in added.items() if value}
 

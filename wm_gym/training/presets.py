@@ -63,7 +63,7 @@ class WorldModelSize:
     sink_rounds: int = 0
     memory_rounds: int = 0
     memory_slots: int = 128
-    memory_recency: float = 0.5
+    memory_recency: float = MemoryConfig.recency
     decoder_width: int = 128
     decoder_layers: int = 4
     decoder_heads: int = 4
@@ -78,7 +78,7 @@ class WorldModelSize:
     def describe(self) -> dict[str, object]:
         """What a resume must keep; a memory is named only where there is one, so that older trainings go on."""
         kept = {name: value for name, value in asdict(self).items() if self.memory_rounds or "memory" not in name}
-        if self.memory_recency == WorldModelSize.memory_recency:
+        if self.memory_recency == MemoryConfig.recency:
             kept.pop("memory_recency", None)
         return kept
 

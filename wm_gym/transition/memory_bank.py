@@ -191,7 +191,7 @@ def recall(
     bank: MemoryBank,
     present: Float[Tensor, "batch frames channel h w"],
     num_rounds: int,
-    recency: float = 0.5,
+    recency: float = MemoryConfig.recency,
 ) -> Recalled:
     """The rounds that matter now: relevant ones, among them by age, of equal pictures only one.
 
