@@ -81,7 +81,7 @@ class PlanningPolicy:
             The action (a number, a text or numbers), or a list of them for a batch; and the state for the next call.
 
         Raises:
-            ValueError: the observation is none of these.
+            ValueError: the observation is none of these, or the state is that of another number of envs.
         """
         seen = np.asarray(observation)
         single = 4 if self._vocabulary is None else 3
@@ -93,6 +93,11 @@ class PlanningPolicy:
         batch = seen if seen.ndim == single + 1 else seen[None]
         starts = np.broadcast_to(np.zeros(1, bool) if episode_start is None else np.asarray(episode_start), len(batch))
         memories = [None] * len(batch) if state is None else list(state)
+        if len(memories) != len(batch):
+            raise ValueError(
+                f"state must be that of {len(batch)} envs, as observation is, got {len(memories)}; pass what the last "
+                "call returned, or None to begin"
+            )
         answers = [
             self._act(frames if single == 4 else frames[None], None if starts[row] else memories[row])
             for row, frames in enumerate(batch)

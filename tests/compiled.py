@@ -32,7 +32,7 @@ def main(checkpoints: list[str]) -> int:
 
 
 def compare(checkpoint: str) -> dict[str, Any]:
-    """Steps of both; other batch sizes and guidance, which take graphs of their own, in "window" alone."""
+    """Steps of both; what takes graphs of its own in one checkpoint each: batch sizes and guidance, events."""
     folder, _, sampling = checkpoint.partition(":")
     plain, compiled = (
         WorldModel.from_pretrained(folder, sampling="swin" if sampling else "autoregressive") for _ in range(2)
@@ -56,6 +56,13 @@ def compare(checkpoint: str) -> dict[str, Any]:
         other = then
         apart = _further(apart, (output, other), (expected, state))
         graphs.append(counters["stats"]["unique_graphs"])
+    if name == "memory":
+        for events in (["", "go right"], ["go left", ""]):
+            counters.clear()
+            state, expected = plain.step(state, ACTIONS[:2], events=events)
+            other, output = compiled.step(other, ACTIONS[:2], events=events)
+            apart = _further(apart, (output, other), (expected, state))
+            graphs.append(counters["stats"]["unique_graphs"])
     if name == "window":
         guidance = Guidance(action_scale=2.0)
         steps = [model.step(state, ACTIONS, guidance=guidance) for model in (compiled, plain)]

@@ -11,9 +11,11 @@ from types import FunctionType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from wm_gym.checkpoint import Parts
 from wm_gym.decoder.chunk_sampler import ChunkSampler
+from wm_gym.transition.round_cache import RoundCache
 from wm_gym.world_step import Clock, StepInputs, Stepped, WorldStep, world_step
 
 
@@ -52,8 +54,19 @@ def compiled_step(device: torch.device, backend: str = "inductor", fullgraph: bo
 
 def _alike(inputs: StepInputs) -> StepInputs:
     """The same in one layout, so that forks and events take no graphs of their own."""
-    action_tokens, written = (each.contiguous().clone() for each in (inputs.action_tokens, inputs.written))
-    return replace(inputs, state=inputs.state.clone(), action_tokens=action_tokens, written=written)
+    rounds = inputs.rewritten_rounds
+    return replace(
+        inputs,
+        state=inputs.state.clone(),
+        action_tokens=_own(inputs.action_tokens),
+        written=_own(inputs.written),
+        rewritten_rounds=rounds and RoundCache(_own(rounds.keys), _own(rounds.values), _own(rounds.rounds)),
+    )
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """The same in memory of its own, laid out row by row."""
+    return tensor.clone(memory_format=torch.contiguous_format)
 
 
 _copies = count()

@@ -101,6 +101,14 @@ def test_other_observations_are_refused(model: WorldModel, observation: object) 
         PlanningPolicy(model, search(model)).predict(observation)
 
 
+def test_memory_of_another_batch_is_refused(model: WorldModel) -> None:
+    policy = PlanningPolicy(model, search(model))
+    chunks = model.starts["slide"][:3].numpy()
+    _, state = policy.predict(chunks)
+    with pytest.raises(ValueError, match="state must be that of 2 envs, as observation is, got 3"):
+        policy.predict(chunks[:2], state)
+
+
 def test_it_plays() -> None:
     env = WorldModelEnv(world="minigrid")
     pilot = load_pilot("policies.planner:best_first", env)
