@@ -175,11 +175,9 @@ def untrained_world_model(
 
 
 def reward_values(dataset: Dataset, most: int = MAX_REWARD_VALUES) -> tuple[float, ...]:
-    """The distinct rewards of a dataset, or evenly spaced ones over its range where there are too many."""
+    """The distinct rewards of a dataset, thinned where there are too many."""
     rewards = np.unique(np.concatenate([dataset[index].rewards for index in range(len(dataset))]))
-    if len(rewards) > most:
-        rewards = np.linspace(rewards[0], rewards[-1], most)
-    return tuple(float(reward) for reward in rewards)
+    return thinned(tuple(float(reward) for reward in rewards), most)
 
 
 def start_frames(dataset: Dataset, most: int = MAX_STARTS) -> UInt8[Tensor, "starts frames height width 3"]:
@@ -207,8 +205,13 @@ def _joined(rewards: Mapping[str, tuple[float, ...]]) -> tuple[float, ...]:
 
 
 def thinned(values: tuple[float, ...], most: int) -> tuple[float, ...]:
-    """The values, or evenly spaced ones over their range where there are more than `most`."""
-    return values if len(values) <= most else tuple(np.linspace(values[0], values[-1], most).tolist())
+    """The sorted values, or `most` of them: the extremes, and what lies at even ranks between them.
+
+    So they are dense where the values are, and a single reward far off does not cost the others their difference.
+    """
+    if len(values) <= most:
+        return values
+    return tuple(values[round(rank)] for rank in np.linspace(0, len(values) - 1, most))
 
 
 def _texts(
