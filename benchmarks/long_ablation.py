@@ -1,9 +1,10 @@
 """How long worlds stay right, checkpoint by checkpoint: the whole state after 16, 64, 256 and 1,000 open-loop steps.
 
 All checkpoints dream the same rollouts, from layouts that training never starts from, under a policy that ends no
-episode. A checkpoint is sampled as it was trained; write it as PATH:autoregressive or PATH:swin to choose.
+episode. A checkpoint is sampled as it was trained; write it as PATH:autoregressive or PATH:swin to choose, and as
+PATH:kept to let the drawn latents become history as they are, without decoding and encoding them again.
 
-    python -m benchmarks.long_ablation --checkpoints minigrid minigrid:swin runs/swin --rollouts 64
+    python -m benchmarks.long_ablation --checkpoints minigrid minigrid:kept runs/swin --rollouts 64
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from benchmarks.kept_latents import keep_latents
 from benchmarks.report import write_report
 from wm_gym.decoder.chunk_sampler import ChunkSampling
 from wm_gym.evaluation.config import FidelityConfig, ResolvedConfig
@@ -28,6 +30,9 @@ from wm_gym.evaluation.states import reader_of
 from wm_gym.evaluation.twin import Env, judging_twin, make_twin
 from wm_gym.world_model import WorldModel
 
+KEPT = ":kept"
+"""Behind a checkpoint: its latents are not encoded again."""
+
 RESULTS = Path(__file__).parent / "results" / "long_ablation.json"
 
 
@@ -36,7 +41,8 @@ class LongAblationConfig:
     """What to measure.
 
     Attributes:
-        checkpoints: Shipped names or checkpoint folders, each with ":autoregressive" or ":swin" behind it or neither.
+        checkpoints: Shipped names or checkpoint folders, each with ":autoregressive" or ":swin" behind it or neither,
+            and last ":kept" or not.
         world: Which of their worlds; None where they have one.
         steps: When the states are compared, rising.
         rollouts: Rollouts of each checkpoint.
@@ -88,8 +94,10 @@ def split_sampling(name: str) -> tuple[str, ChunkSampling | None]:
 
 
 def _case(name: str, config: LongAblationConfig) -> dict[str, Any]:
-    checkpoint, sampling = split_sampling(name)
+    checkpoint, sampling = split_sampling(name.removesuffix(KEPT))
     model = WorldModel.from_pretrained(checkpoint, config.device, sampling)
+    if name.endswith(KEPT):
+        keep_latents(model)
     plan = FidelityConfig(checkpoint=checkpoint, world=config.world, drift_rollouts=config.rollouts).resolve(model.card)
     env = make_twin(plan.twin, split=plan.split)
     try:
