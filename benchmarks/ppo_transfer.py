@@ -7,13 +7,14 @@ python -m benchmarks.ppo_transfer --dream runs/ppo --real runs/real
 
 import json
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from benchmarks.ppo_runs import read_run
 
 RESULTS = Path(__file__).parent / "results" / "ppo_transfer.json"
 _TITLES = {"dream": "trained in the dream", "real": "trained in the real twin"}
@@ -35,44 +36,13 @@ class PPOTransferConfig:
     output: Path = RESULTS
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """What a finished run reached: its curve, its result on held-out layouts, and how it was run.
+def read(folder: Path) -> dict[str, Any]:
+    """A finished run with the figures that are compared here.
 
     Raises:
-        ValueError: the run is not finished, or `folder` holds none.
+        ValueError: it is not finished.
     """
-    try:
-        result = json.loads((folder / "result.json").read_text())
-        progress = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
-        if not progress:
-            raise ValueError("no line of progress")
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"a run must be a folder with result.json and progress.jsonl, got {folder} ({error}); "
-            "run policies.ppo to its end"
-        ) from error
-    final = {
-        layout: {name: played[name] for name in ("success", "interval", "n", "length")}
-        for layout, played in result["real"].items()
-    }
-    curve = [
-        {"steps": point["steps"]} | {layout: played["success"] for layout, played in point["real"].items()}
-        for point in progress
-    ]
-    return {
-        "final": final,
-        "seconds": _seconds([point["seconds"] for point in progress]),
-        "watch_episodes": result["config"]["watch_episodes"],
-        "curve": curve,
-        "weights_hash": result["weights_hash"],
-        "config": {name: result["config"][name] for name in _CONFIG},
-        "machine": result["machine"],
-    }
-
-
-def _seconds(clock: list[float]) -> float:
-    """All of a run up to its last line of progress, whose clock began anew after each stop."""
-    return sum(before for before, after in pairwise([*clock, 0.0]) if after < before)
+    return read_run(folder, config=_CONFIG, final=("success", "interval", "n", "length"), curve="success")
 
 
 def check_alike(runs: dict[str, dict[str, Any]]) -> None:
@@ -134,7 +104,7 @@ def _plot_layout(panel: Axes, runs: dict[str, dict[str, Any]], layout: str) -> N
 
 def main(config: PPOTransferConfig) -> None:
     """Compares two runs, prints the table, writes the files."""
-    runs = {"dream": read_run(config.dream), "real": read_run(config.real)}
+    runs = {"dream": read(config.dream), "real": read(config.real)}
     check_alike(runs)
     config.output.parent.mkdir(parents=True, exist_ok=True)
     config.output.write_text(json.dumps({"dream_over_real": compare(runs), **runs}, indent=1) + "\n")
