@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from wm_gym.training.finetune import finetune_loop
+from wm_gym.training.finetune_config import finetune_loop
 from wm_gym.training.loop_config import LoopConfig
 
 

@@ -1,0 +1,98 @@
+"""`wm-gym record`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from wm_gym.evaluation.rollouts import load_policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Record episodes of any Gymnasium env into a dataset; run it again after a stop, it goes on where it was.
+
+    Attributes:
+        env: id for gym.make, with the module that registers it where needed ("envs:real/MiniGrid-v0").
+        policy: who acts, as "module:callable" of (env, rng) -> (observation -> action).
+        episodes: episodes that the dataset shall hold in the end.
+        output: the dataset's folder.
+        seed: reset seed of the first episode; episode i has seed + i.
+        max_steps: cut longer episodes; by default the env decides.
+        env_kwargs: arguments for gym.make, as JSON: '{"layout": "doorkey"}'.
+        action_texts: for envs whose actions are no texts: JSON list with the text (or a list of phrasings) of every
+            action, the lowest first.
+        action_values: for envs with Box actions: JSON list with the value behind each of these texts.
+        frame_size: height and width to resize frames to; by default they stay as they are.
+    """
+
+    env: str
+    policy: str = "wm_gym.data.recording:random_policy"
+    episodes: int
+    output: Path
+    seed: int = 0
+    max_steps: int | None = None
+    env_kwargs: str = "{}"
+    action_texts: str | None = None
+    action_values: str | None = None
+    frame_size: tuple[int, int] | None = None
+
+    def run(self) -> None:
+        """Record and say how much."""
+        from wm_gym.data.recording import record
+
+        kwargs = _parse_json("env_kwargs", self.env_kwargs, dict)
+        texts = None if self.action_texts is None else _parse_json("action_texts", self.action_texts, list)
+        values = None if self.action_values is None else _parse_json("action_values", self.action_values, list)
+        env = _make_env(self.env, kwargs)
+        first = int(env.action_space.start) if isinstance(env.action_space, gym.spaces.Discrete) else 0
+        dataset = record(
+            env,
+            load_policy(self.policy),
+            output=self.output,
+            num_episodes=self.episodes,
+            seed=self.seed,
+            max_steps=self.max_steps,
+            action_texts=None if texts is None else dict(enumerate(texts, start=first)),
+            action_values=values,
+            frame_size=self.frame_size,
+        )
+        print(f"{len(dataset)} episodes in {self.output}")
+
+
+def _make_env(name: str, arguments: dict[str, Any]) -> gym.Env[Any, Any]:
+    """Make the env to record; one whose observations are no images renders, unless `arguments` name a render mode.
+
+    Raises:
+        ValueError: it takes other arguments.
+    """
+    from wm_gym.data.recording import has_image_observations
+
+    try:
+        env = gym.make(name, **arguments)
+        if "render_mode" in arguments or has_image_observations(env):
+            return env
+        if "rgb_array" in env.metadata.get("render_modes", ()):
+            env.close()
+            return gym.make(name, render_mode="rgb_array", **arguments)
+        return env
+    except TypeError as error:
+        raise ValueError(f"env_kwargs must be arguments that {name} takes, got {arguments} ({error})") from error
+
+
+def _parse_json(name: str, text: str, kind: type) -> Any:
+    """Read an option that is JSON.
+
+    Raises:
+        ValueError: it is not, or not of the kind.
+    """
+    shape = "object" if kind is dict else "list"
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{name} must be a JSON {shape}, got {text!r} ({error}); quote it for the shell") from error
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be a JSON {shape}, got {text!r}")
+    return value
