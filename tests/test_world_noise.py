@@ -64,7 +64,7 @@ def outcomes(model: WorldModel, seeds: list[int], num_steps: int = 1) -> list[An
 def test_both_kinds_of_noise_depend_on_seed_and_round_alone(model: WorldModel) -> None:
     seeds, rounds = torch.tensor([3, 3, 3, 4]), torch.tensor([0, 1, 0, 0])
     state = replace(start(model, [0, 0, 0, 0]), seeds=seeds, rounds=rounds)
-    for noise in (world_noise(state, (6,)), *outcome_noise(state, 6)):
+    for noise in (world_noise(state, (6,)), *outcome_noise(state)):
         assert torch.equal(noise[0], noise[2])
         assert not torch.equal(noise[0], noise[1])
         assert not torch.equal(noise[0], noise[3])
@@ -73,8 +73,8 @@ def test_both_kinds_of_noise_depend_on_seed_and_round_alone(model: WorldModel) -
 def test_pictures_and_outcomes_are_drawn_from_streams_that_never_meet(model: WorldModel) -> None:
     state = start(model, list(range(MANY)))
     with unchecked():
-        picture, (gumbel, threshold) = world_noise(state, (1,))[:, 0], outcome_noise(state, 1)
-    for one, other in ((picture, gumbel[:, 0]), (picture, threshold), (gumbel[:, 0], threshold)):
+        picture, (quantile, threshold) = world_noise(state, (1,))[:, 0], outcome_noise(state)
+    for one, other in ((picture, quantile), (picture, threshold), (quantile, threshold)):
         correlation = float(torch.corrcoef(torch.stack([one, other]))[0, 1])
         assert abs(correlation) < 4 / MANY**0.5
 

@@ -58,7 +58,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             less predictable, and its mistakes harder to exploit.
         max_uncertainty: truncate once the model's uncertainty exceeds it; None never does.
         sample_outcomes: draw reward and end from the model's probabilities, with the world's own noise, instead of
-            taking the most likely; so a reward that the model half believes in is paid half of the time.
+            taking their medians; so a reward that the model half believes in is paid half of the time.
         report_latencies: put the latencies into `info`.
 
     Raises:

@@ -53,7 +53,7 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         num_denoising_steps: decoder calls a chunk; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise; None takes the checkpoint's.
         max_uncertainty: truncate a world once the model's uncertainty of it exceeds this; None never does.
-        sample_outcomes: draw rewards and ends from the model's probabilities instead of taking the most likely.
+        sample_outcomes: draw rewards and ends from the model's probabilities instead of taking their medians.
         report_latencies: put the latencies into the infos.
         max_episode_steps: truncate a world after so many steps; None never does. `gym.make_vec` fills in the id's.
         autoreset_mode: an `AutoresetMode`, or its value: "NextStep", "SameStep" or "Disabled".

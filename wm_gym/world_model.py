@@ -219,7 +219,7 @@ class WorldModel(nn.Module):
             num_denoising_steps: decoder calls; default is the card's.
             temperature: scale of the initial noise, 0 draws the mean; default is the card's.
             sample_outcomes: draw reward and end from the heads' probabilities, with each world's own noise. Default:
-                the most likely reward, and an end where its probability is above 0.5. The two are drawn independently,
+                the median reward, and an end where its probability is above 0.5. The two are drawn independently,
                 as the heads are trained; expected returns do not depend on that.
             events: what happens to each world beside the action, such as "the door opens"; "" for nothing. An event
                 moves the action's tokens by what its text says more than "" does. A model with memory then writes its
@@ -255,11 +255,10 @@ class WorldModel(nn.Module):
         )
         stepped = self._world_step(self.parts(), sampler, inputs, clock)
         with clock("heads"):
-            num_rewards = stepped.reward_logits.shape[1]
-            chance, threshold = outcome_noise(state, num_rewards) if sample_outcomes else (0.0, 0.5)
+            quantile, threshold = outcome_noise(state) if sample_outcomes else (0.5, 0.5)
         output = StepOutput(
             frames=stepped.state.frames.clone(),  # the caller may write to them; the state keeps its own
-            reward=self.heads.reward(stepped.reward_logits + chance),
+            reward=self.heads.reward(stepped.reward_logits, quantile),
             terminated=stepped.termination_probability > threshold,
             termination_probability=stepped.termination_probability,
             uncertainty=stepped.uncertainty,

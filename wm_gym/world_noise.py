@@ -19,18 +19,16 @@ def world_noise(state: WorldState, shape: tuple[int, ...]) -> Float[Tensor, "bat
     return torch.from_numpy(np.stack(rows)).to(state.latents)
 
 
-def outcome_noise(state: WorldState, num_rewards: int) -> tuple[Float[Tensor, "batch rewards"], Float[Tensor, "batch"]]:
-    """What turns the heads' most likely outcome of the next step into a draw.
+def outcome_noise(state: WorldState) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
+    """What turns the probabilities of the next step's outcome into a draw, uniform in [0, 1).
 
     Returns:
-        Standard Gumbel noise, one a reward value: the argmax of logits + noise is a draw from softmax(logits) (Gumbel
-        1954; Maddison et al., arXiv 1411.0030). And thresholds, uniform in [0, 1): a probability p exceeds its own with
-        probability p.
+        Quantiles, at which the reward is read off its distribution. And thresholds: an end of probability p exceeds its
+        own with probability p.
     """
-    generators = _generators(state, _OUTCOME)
-    gumbel = np.stack([generator.gumbel(size=num_rewards) for generator in generators])
-    thresholds = np.array([generator.random() for generator in generators])
-    return torch.from_numpy(gumbel).to(state.latents), torch.from_numpy(thresholds).to(state.latents)
+    draws = np.stack([generator.random(2) for generator in _generators(state, _OUTCOME)])
+    quantiles, thresholds = torch.from_numpy(draws).to(state.latents).unbind(dim=1)
+    return quantiles, thresholds
 
 
 def _generators(state: WorldState, stream: int) -> list[np.random.Generator]:

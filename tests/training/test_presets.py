@@ -3,20 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from tests.worlds import FRAME_SIZE, Slide, tiny_autoencoder, tiny_dataset, tiny_size
 from wm_gym.autoencoder.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
-from wm_gym.data.dataset import Dataset, DatasetWriter
+from wm_gym.data.dataset import Dataset
 from wm_gym.data.mixture import Mixture
 from wm_gym.data.recording import random_policy, record
 from wm_gym.training.presets import (
-    MAX_REWARD_VALUES,
     MAX_STARTS,
     WorldModelSize,
-    reward_values,
     start_frames,
     untrained_world_model,
 )
@@ -25,35 +22,6 @@ from wm_gym.training.presets import (
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return tiny_dataset(tmp_path_factory.mktemp("data"))
-
-
-def with_rewards(dataset: Dataset, folder: Path, rewards: list[float]) -> Dataset:
-    """The dataset's first episode, `rewards` long, with these rewards."""
-    first = dataset[0]
-    count = len(rewards)
-    episode = replace(
-        first,
-        observations=first.observations[:1].repeat(count + 1, axis=0),
-        actions=first.actions[:1] * count,
-        rewards=np.array(rewards, dtype=np.float32),
-        terminated=np.zeros(count, dtype=np.bool_),
-        truncated=np.arange(count) == count - 1,
-    )
-    with DatasetWriter.open(folder, dataset.manifest) as writer:
-        writer.append(episode)
-    return Dataset.open(folder)
-
-
-def test_reward_values_are_the_distinct_ones(dataset: Dataset, tmp_path: Path) -> None:
-    assert reward_values(dataset) == (0.0, 1.0)
-    assert reward_values(with_rewards(dataset, tmp_path, [0.5, -1.0, 0.5, 0.0])) == (-1.0, 0.0, 0.5)
-
-
-def test_many_rewards_are_thinned_where_they_are_dense(dataset: Dataset, tmp_path: Path) -> None:
-    values = reward_values(with_rewards(dataset, tmp_path, [-1e6, *(number / 100 for number in range(200))]))
-    assert len(values) == MAX_REWARD_VALUES
-    assert values[0] == -1e6 and values[-1] == pytest.approx(1.99)
-    assert np.diff(values[1:]).max() < 0.05  # even steps over the range would be 16,000 apart
 
 
 def test_starts_are_first_observations_over_the_whole_dataset(dataset: Dataset) -> None:

@@ -18,9 +18,17 @@ def test_one_logit_a_reward_and_one_for_termination() -> None:
     assert termination.shape == (5,)
 
 
-def test_reward_is_the_most_likely_value() -> None:
-    logits = torch.tensor([[0.0, 3.0, 1.0], [2.0, 0.0, 1.0]])
-    assert heads(-1.0, 0.0, 0.5).reward(logits).tolist() == [0.0, -1.0]
+def test_of_two_rewards_it_is_the_likelier() -> None:
+    logits = torch.tensor([[0.0, 3.0], [2.0, 0.0], [-1.0, -0.99]])
+    assert heads(-1.0, 0.5).reward(logits).tolist() == [0.5, -1.0, 0.5]
+
+
+def test_reward_is_the_median_or_another_quantile() -> None:
+    logits = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()
+    network = heads(-1.0, 2.0, 2.1, 2.2)
+    assert network.reward(logits).tolist() == pytest.approx([2.0])  # the likeliest is -1
+    read = [network.reward(logits, torch.tensor([quantile])).item() for quantile in (0.0, 0.39, 0.41, 0.85, 0.9999999)]
+    assert read == pytest.approx([-1.0, -1.0, 2.0, 2.1, 2.2])
 
 
 def test_reward_class_is_the_nearest_value() -> None:
@@ -29,7 +37,7 @@ def test_reward_class_is_the_nearest_value() -> None:
 
 def test_class_of_a_value_is_read_back_as_that_value() -> None:
     network, values = heads(-1.0, 0.0, 0.5), torch.tensor([-1.0, 0.0, 0.5])
-    assert torch.equal(network.reward(torch.eye(3)[network.reward_class(values)]), values)
+    assert torch.equal(network.reward(9 * torch.eye(3)[network.reward_class(values)]), values)
 
 
 @pytest.mark.parametrize("changed", [0, 1])

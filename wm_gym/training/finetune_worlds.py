@@ -17,14 +17,12 @@ from wm_gym.checkpoint import Parts
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.manifest import DatasetError
 from wm_gym.training.presets import (
-    MAX_REWARD_VALUES,
     MAX_STARTS_OF_WORLD,
-    reward_values,
     ships_starts,
     start_frames,
-    thinned,
     world_card,
 )
+from wm_gym.training.reward_table import MAX_REWARD_VALUES, reward_values
 from wm_gym.transition.action_encoder import ActionEncoder
 from wm_gym.transition.heads import Heads, HeadsConfig
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder, LanguageActionEncoderConfig
@@ -75,14 +73,14 @@ def with_worlds(parts: Parts, data: Sequence[Dataset]) -> Parts:
         ValueError: numeric actions for a checkpoint without a language model, whose encoder alone takes them.
     """
     worlds = dict(parts.card.worlds)
-    tables = []
+    most = MAX_REWARD_VALUES // len(worlds.keys() | {dataset.manifest.world for dataset in data})
+    rewards: set[float] = set()
     for dataset in data:
         check_recording(parts.card, dataset)
-        values = reward_values(dataset)
+        values = reward_values(dataset, most)
         name, new = dataset.manifest.world, world_card(dataset, values)
         worlds[name] = _joined(worlds[name], new, dataset) if name in worlds else new
-        tables.append(values)
-    rewards = {value for table in tables for value in thinned(table, MAX_REWARD_VALUES // len(worlds))}
+        rewards |= set(values)
     return replace(
         parts,
         card=replace(parts.card, worlds=worlds, metrics={}, weights_hash=""),  # what was measured was another model
@@ -130,7 +128,7 @@ def _phrases_with(
 
 @torch.no_grad()
 def _heads_with(heads: Heads, rewards: Iterable[float]) -> Heads:
-    """Heads that can also say these rewards; until trained, the most likely one is the same as before."""
+    """Heads that can also say these rewards; until trained, these are unlikely."""
     known = tuple(heads.config["reward_values"])
     values = tuple(sorted({*known, *rewards}))
     if len(values) == len(known):

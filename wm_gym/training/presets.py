@@ -1,5 +1,6 @@
 """Presets: functions that build an untrained world model for a dataset."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from wm_gym.data.dataset import Dataset
 from wm_gym.data.mixture import Mixture
 from wm_gym.decoder.video_decoder import VideoDecoder, VideoDecoderConfig
 from wm_gym.encoder.observation_encoder import ObservationEncoder, ObservationEncoderConfig
+from wm_gym.training.reward_table import MAX_REWARD_VALUES, reward_values
 from wm_gym.transition.action_encoder import ActionEncoder, ActionEncoderConfig
 from wm_gym.transition.heads import Heads, HeadsConfig
 from wm_gym.transition.language import LanguageModel
@@ -26,7 +28,6 @@ from wm_gym.world_card import ModelCard, WorldCard
 from wm_gym.world_model import WorldModel
 from wm_gym.worlds import WORLDS
 
-MAX_REWARD_VALUES = 64
 MAX_STARTS = 256  # of all worlds together
 MAX_STARTS_OF_WORLD = 64  # where there are several
 
@@ -154,11 +155,12 @@ def untrained_world_model(
         chunk_frames=data.chunk_frames,
         size=size,
     )
-    rewards = {dataset.manifest.world: reward_values(dataset) for dataset in data.datasets}
+    most = MAX_REWARD_VALUES // len(data.datasets)
+    rewards = {dataset.manifest.world: reward_values(dataset, most) for dataset in data.datasets}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(size.seed)
         reader, action_encoder = _texts(data, size)
-        values = _joined(rewards)
+        values = tuple(sorted(set(itertools.chain(*rewards.values()))))
         return WorldModel(
             Parts(
                 card=_card(data, rewards),
@@ -172,12 +174,6 @@ def untrained_world_model(
                 starts=_starts(data),
             )
         )
-
-
-def reward_values(dataset: Dataset, most: int = MAX_REWARD_VALUES) -> tuple[float, ...]:
-    """The distinct rewards of a dataset, thinned where there are too many."""
-    rewards = np.unique(np.concatenate([dataset[index].rewards for index in range(len(dataset))]))
-    return thinned(tuple(float(reward) for reward in rewards), most)
 
 
 def start_frames(dataset: Dataset, most: int = MAX_STARTS) -> UInt8[Tensor, "starts frames height width 3"]:
@@ -195,23 +191,6 @@ def _starts(data: Mixture) -> dict[str, UInt8[Tensor, "starts frames height widt
 def ships_starts(world: str) -> bool:
     """Whether a checkpoint may hold start frames of a world; of those that the project does not know, it may."""
     return world not in WORLDS or WORLDS[world].ships_starts
-
-
-def _joined(rewards: Mapping[str, tuple[float, ...]]) -> tuple[float, ...]:
-    """The rewards that the head chooses among: those of all worlds, each world's share of the table at most its own."""
-    most = MAX_REWARD_VALUES // len(rewards)
-    tables = [thinned(values, most) for values in rewards.values()]
-    return tuple(sorted({value for table in tables for value in table}))
-
-
-def thinned(values: tuple[float, ...], most: int) -> tuple[float, ...]:
-    """The sorted values, or `most` of them: the extremes, and what lies at even ranks between them.
-
-    So they are dense where the values are, and a single reward far off does not cost the others their difference.
-    """
-    if len(values) <= most:
-        return values
-    return tuple(values[round(rank)] for rank in np.linspace(0, len(values) - 1, most))
 
 
 def _texts(

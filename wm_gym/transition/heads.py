@@ -55,10 +55,17 @@ class Heads(ModelMixin, ConfigMixin):
         logits = self.readout(tokens[:, 0])
         return logits[:, :-1], logits[:, -1]
 
-    def reward(self, logits: Float[Tensor, "n rewards"]) -> Float[Tensor, "n"]:
-        """The most likely reward."""
+    def reward(
+        self, logits: Float[Tensor, "n rewards"], quantiles: Float[Tensor, "n"] | float = 0.5
+    ) -> Float[Tensor, "n"]:
+        """The reward at a quantile of its distribution, in [0, 1).
+
+        The median, by default: of two values the likelier, and where one reward is spread over many values near each
+        other, still one of these.
+        """
         values: Tensor = self._values
-        return values[logits.argmax(dim=-1)]
+        below = logits.softmax(dim=-1).cumsum(dim=-1) < torch.as_tensor(quantiles).to(logits).reshape(-1, 1)
+        return values[below.sum(dim=-1).clamp(max=len(values) - 1)]
 
     def reward_class(self, reward: Float[Tensor, "n"]) -> Int64[Tensor, "n"]:
         """Index of the reward value nearest to each reward."""
