@@ -15,6 +15,7 @@ from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 import envs
 import wm_gym
+from tests.production import unchecked
 
 assert envs and wm_gym  # both register their ids
 
@@ -23,6 +24,13 @@ REAL = ["real/MiniGrid-v0", "real/MiniGridDiscrete-v0"]
 TEXT, DISCRETE = [DREAM[0], REAL[0]], [DREAM[1], REAL[1]]
 IDS = DREAM + REAL
 LEARNED = sorted(id for id in gym.registry if id.startswith("wm_gym/") and not id.startswith("wm_gym/World"))
+
+
+@pytest.fixture(autouse=True)
+def without_checks() -> Iterator[None]:
+    """What users run."""
+    with unchecked():
+        yield
 
 
 @pytest.fixture(params=IDS)
