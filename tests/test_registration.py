@@ -66,7 +66,7 @@ def test_play_finds_keys_and_a_noop_inside_the_space(id: str) -> None:
 
 
 def test_unknown_world_is_a_clear_error() -> None:
-    with pytest.raises(ValueError, match="world must be one of minigrid, pusht, got 'pong'"):
+    with pytest.raises(ValueError, match="world must be one of carracing, minigrid, pusht, got 'pong'"):
         gym.make(TEXT, world="pong")
 
 

@@ -47,7 +47,11 @@ WORLDS = {
         has_numbers=True,
     ),
     "carracing": KnownWorld(
-        id_name="CarRacing", install='pip install -e ".[carracing]"', max_episode_steps=250, has_numbers=True
+        id_name="CarRacing",
+        install='pip install -e ".[carracing]"',
+        max_episode_steps=250,
+        is_shipped=True,
+        has_numbers=True,
     ),
     "crafter": KnownWorld(id_name="Crafter", install='pip install -e ".[crafter]"', max_episode_steps=1000),
     "pong": KnownWorld(id_name="Pong", install='pip install -e ".[pong]"', max_episode_steps=5000, ships_starts=False),

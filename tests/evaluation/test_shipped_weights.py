@@ -52,6 +52,24 @@ def test_pusher_goes_where_it_is_told(pushes: FidelityReport) -> None:
     assert pushes.to_json()["factors"]["agent"]["4"] >= 0.65  # of 0.80
 
 
+@pytest.fixture(scope="module")
+def drives() -> FidelityReport:
+    config = FidelityConfig(
+        checkpoint="carracing", rollouts=ROLLOUTS // 2, horizon=HORIZON, seed=4_000_000, failure_strips=0
+    )
+    return evaluate_fidelity(config, progress=False)
+
+
+def test_car_drives_as_fast_as_it_is_told(drives: FidelityReport) -> None:
+    assert drives.to_json()["state_accuracy"]["16"] >= 0.84  # of 0.95, less three standard errors
+
+
+def test_road_comes_as_it_does_and_not_as_it_was(drives: FidelityReport) -> None:
+    numbers = drives.to_json()
+    assert numbers["psnr"]["4"] >= numbers["baseline_psnr"]["4"] + 6
+    assert numbers["psnr"]["16"] >= numbers["baseline_psnr"]["16"] + 2
+
+
 def test_pushes_are_nearer_than_the_first_frame(pushes: FidelityReport) -> None:
     numbers = pushes.to_json()
     assert numbers["psnr"]["4"] >= numbers["baseline_psnr"]["4"] + 2
