@@ -204,7 +204,7 @@ class _Stage:
         for twin in twins:
             twin.step(action)
         caption = label(told)
-        self._film(f"{caption} {dreamer.reward:+g}" if dreamer.reward else caption)
+        self._film(f"{caption} {dreamer.reward:+.3g}" if dreamer.reward else caption)
 
     @property
     def is_over(self) -> bool:
