@@ -1,13 +1,13 @@
 """What PPO learns in a dream where episodes pay points: its real returns beside those of random actions.
 
-All play the same held-out layouts of the real twin.
+Each run is set beside random policies that play its own episodes in the real twin, held out and reset alike.
 
     python -m policies.ppo --world carracing --checkpoint runs/carracing --layouts --curriculum None --output runs/race
     python -m benchmarks.ppo_returns --runs runs/race
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,47 +60,41 @@ def measure(config: PPOReturnsConfig) -> dict[str, Any]:
     """Reads the runs and plays the random policies.
 
     Raises:
-        ValueError: no run, one that is not finished, or runs in several worlds or in several layouts.
+        ValueError: no run, one that is not finished, or runs in several worlds, layouts or lengths of an episode.
     """
-    figures = ("return", "standard_error", "n", "length", "seeds")
-    runs = [read_run(folder, config=_CONFIG, final=figures, curve="return") for folder in config.runs]
-    worlds = {run["config"]["world"] for run in runs}
-    if len(worlds) != 1 or any(len(run["final"]) != 1 for run in runs):
-        layouts = sorted({layout for run in runs for layout in run["final"]})
+    wanted = ("return", "standard_error", "n", "length", "seeds")
+    runs = [read_run(folder, config=_CONFIG, final=wanted, curve="return") for folder in config.runs]
+    played = {(run["config"]["world"], *run["final"], f"{run['config']['real_horizon']} steps") for run in runs}
+    if len(played) != 1 or len(next(iter(played))) != 3:
         raise ValueError(
-            f"runs must be at least one, in one world and one layout, got {len(runs)} in {sorted(worlds)} and {layouts}"
+            f"runs must be at least one, in one world, one layout and one length, got {len(runs)} in {sorted(played)}"
         )
-    (world,) = worlds
-    random = {name: _random(name, runs, config.seed) for name in _BASELINES}
-    best = max(random.values(), key=lambda played: float(played["return"]))
-    for run in runs:
-        (run["final"],) = run["final"].values()
-        run["curve"] = [{"steps": point.pop("steps"), "return": next(iter(point.values()))} for point in run["curve"]]
-        run["standard_errors_above_random"] = _apart(run["final"], best)
-    return {"world": world, "random": random, "runs": runs}
-
-
-def _random(name: str, runs: list[dict[str, Any]], seed: int) -> dict[str, float]:
-    """Returns of a policy that does not look, in the episodes of all runs."""
-    returns = []
     for number, run in enumerate(runs):
-        options = run["config"]
-        config = PPOConfig(output=Path(), world=options["world"], layouts=tuple(options["layouts"]))
-        (played,) = run["final"].values()
-        horizon = options["real_horizon"]
-        twins = [make_twin(config, index, split="test", horizon=horizon) for index in range(len(played["seeds"]))]
-        texts = twins[0].get_wrapper_attr("get_action_meanings")()
-        policy = _BASELINES[name](len(texts), np.random.default_rng([seed, number]))
-        returns.append(play_twins(policy, twins, texts=texts, seeds=played["seeds"], max_steps=horizon).returns)
-        for twin in twins:
-            twin.close()
-    points = np.concatenate(returns)
-    error = float(points.std(ddof=1)) / math.sqrt(len(points)) if len(points) > 1 else 0.0
-    return {"return": float(points.mean()), "standard_error": error, "n": len(points)}
+        ((layout, run["final"]),) = run["final"].items()
+        run["curve"] = [{"steps": point["steps"], "return": point[layout]} for point in run["curve"]]
+        run["random"] = {name: _play(name, run, [config.seed, number]) for name in _BASELINES}
+        best = max(run["random"].values(), key=lambda random: random["return"])
+        run["standard_errors_above_random"] = _standard_errors_above(run["final"], best)
+    return {"world": runs[0]["config"]["world"], "runs": runs}
 
 
-def _apart(played: Mapping[str, float], random: Mapping[str, float]) -> float | None:
-    """Difference of two means in its standard errors; None where neither varies."""
+def _play(name: str, run: Mapping[str, Any], seed: Sequence[int]) -> dict[str, float]:
+    """Returns of a policy that does not look, in the episodes of a run."""
+    options, seeds = run["config"], run["final"]["seeds"]
+    config = PPOConfig(output=Path(), world=options["world"], layouts=tuple(options["layouts"]))
+    horizon = options["real_horizon"]
+    twins = [make_twin(config, index, split="test", horizon=horizon) for index in range(len(seeds))]
+    texts = twins[0].get_wrapper_attr("get_action_meanings")()
+    policy = _BASELINES[name](len(texts), np.random.default_rng(seed))
+    returns = play_twins(policy, twins, texts=texts, seeds=seeds, max_steps=horizon).returns
+    for twin in twins:
+        twin.close()
+    error = float(returns.std(ddof=1)) / math.sqrt(len(returns)) if len(returns) > 1 else 0.0
+    return {"return": float(returns.mean()), "standard_error": error, "n": len(returns)}
+
+
+def _standard_errors_above(played: Mapping[str, float], random: Mapping[str, float]) -> float | None:
+    """Difference of two means in its standard errors, as if of episodes of their own; None where neither varies."""
     error = math.hypot(played["standard_error"], random["standard_error"])
     return (played["return"] - random["return"]) / error if error else None
 
@@ -108,15 +102,17 @@ def _apart(played: Mapping[str, float], random: Mapping[str, float]) -> float | 
 def describe(results: Mapping[str, Any]) -> str:
     """A table of the results."""
     lines = [f"{'':24}{'return':>9}{'s.e.':>7}{'n':>6}{'steps':>9}{'minutes':>9}{'s.e. above random':>19}"]
-    for name, played in results["random"].items():
-        lines.append(f"{'random, ' + name:24}{played['return']:>9.1f}{played['standard_error']:>7.1f}{played['n']:>6}")
     for run in results["runs"]:
-        played, options, apart = run["final"], run["config"], run["standard_errors_above_random"]
+        final, options, above = run["final"], run["config"], run["standard_errors_above_random"]
         lines.append(
-            f"{options['env'] + ', seed ' + str(options['seed']):24}{played['return']:>9.1f}"
-            f"{played['standard_error']:>7.1f}{played['n']:>6}{options['steps'] // 1000:>8}k{run['seconds'] / 60:>9.0f}"
-            f"{'-' if apart is None else f'{apart:.1f}':>19}"
+            f"{options['env'] + ', seed ' + str(options['seed']):24}{final['return']:>9.1f}"
+            f"{final['standard_error']:>7.1f}{final['n']:>6}{options['steps'] // 1000:>8}k{run['seconds'] / 60:>9.0f}"
+            f"{'-' if above is None else f'{above:.1f}':>19}"
         )
+        for name, random in run["random"].items():
+            lines.append(
+                f"{'  random, ' + name:24}{random['return']:>9.1f}{random['standard_error']:>7.1f}{random['n']:>6}"
+            )
     return "\n".join(lines)
 
 
@@ -127,10 +123,11 @@ def plot(results: Mapping[str, Any], path: Path) -> None:
     for run in results["runs"]:
         options = run["config"]
         label = f"trained in the {options['env']}, seed {options['seed']}"
-        points = [(point["steps"] / 1000, point["return"]) for point in run["curve"]]
-        panel.plot(*zip(*points, strict=True), marker=".", label=label)
-    for style, (name, played) in zip(("--", ":"), results["random"].items(), strict=True):
-        panel.axhline(played["return"], color="gray", linestyle=style, label=f"random, {name}")
+        steps = [point["steps"] / 1000 for point in run["curve"]]
+        panel.plot(steps, [point["return"] for point in run["curve"]], marker=".", label=label)
+    for style, name in zip(("--", ":"), _BASELINES, strict=True):
+        mean = np.mean([run["random"][name]["return"] for run in results["runs"]])
+        panel.axhline(float(mean), color="gray", linestyle=style, label=f"random, {name}")
     panel.set(title=results["world"], xlabel="thousand training steps", ylabel="real return")
     panel.grid(alpha=0.3)
     panel.legend()

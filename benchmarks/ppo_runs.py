@@ -17,31 +17,31 @@ def read_run(folder: Path, *, config: Sequence[str], final: Sequence[str], curve
         curve: the figure that was watched while it trained.
 
     Raises:
-        ValueError: the run is not finished, or `folder` holds none.
+        ValueError: the run is not finished, or `folder` holds none, or one that lacks what is asked for.
     """
     try:
         result = json.loads((folder / "result.json").read_text())
         progress = [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
         if not progress:
             raise ValueError("no line of progress")
-    except (OSError, ValueError) as error:
+        return {
+            "final": {layout: {name: played[name] for name in final} for layout, played in result["real"].items()},
+            "seconds": _seconds([point["seconds"] for point in progress]),
+            "watch_episodes": result["config"]["watch_episodes"],
+            "curve": [
+                {"steps": point["steps"]} | {layout: played[curve] for layout, played in point["real"].items()}
+                for point in progress
+            ],
+            "weights_hash": result["weights_hash"],
+            "config": {name: result["config"][name] for name in config},
+            "machine": result["machine"],
+        }
+    except (OSError, ValueError, KeyError) as error:
+        what = f"without {error}" if isinstance(error, KeyError) else f"({error})"
         raise ValueError(
-            f"a run must be a folder with result.json and progress.jsonl, got {folder} ({error}); "
+            f"a run must be a folder with result.json and progress.jsonl of today's policies.ppo, got {folder} {what}; "
             "run policies.ppo to its end"
         ) from error
-    points = [
-        {"steps": point["steps"]} | {layout: played[curve] for layout, played in point["real"].items()}
-        for point in progress
-    ]
-    return {
-        "final": {layout: {name: played[name] for name in final} for layout, played in result["real"].items()},
-        "seconds": _seconds([point["seconds"] for point in progress]),
-        "watch_episodes": result["config"]["watch_episodes"],
-        "curve": points,
-        "weights_hash": result["weights_hash"],
-        "config": {name: result["config"][name] for name in config},
-        "machine": result["machine"],
-    }
 
 
 def _seconds(clock: list[float]) -> float:

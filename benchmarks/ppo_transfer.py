@@ -36,7 +36,7 @@ class PPOTransferConfig:
     output: Path = RESULTS
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read_success(folder: Path) -> dict[str, Any]:
     """A finished run with the figures that are compared here.
 
     Raises:
@@ -104,7 +104,7 @@ def _plot_layout(panel: Axes, runs: dict[str, dict[str, Any]], layout: str) -> N
 
 def main(config: PPOTransferConfig) -> None:
     """Compares two runs, prints the table, writes the files."""
-    runs = {"dream": read(config.dream), "real": read(config.real)}
+    runs = {"dream": read_success(config.dream), "real": read_success(config.real)}
     check_alike(runs)
     config.output.parent.mkdir(parents=True, exist_ok=True)
     config.output.write_text(json.dumps({"dream_over_real": compare(runs), **runs}, indent=1) + "\n")

@@ -201,10 +201,20 @@ def _fidelity(name: str) -> str:
             f"({report[event]['hits']} hits of {report[event]['true']} true and {report[event]['predicted']} "
             "predicted)."
             for event in ("reward", "termination")
+            if report[event]["true"] or report[event]["predicted"]
         ),
+        _correlation(report),
         _hallucinations(report),
     ]
     return "\n\n".join(section for section in sections if section)
+
+
+def _correlation(report: dict[str, Any]) -> str:
+    """How the rewards of a world go with the real ones where they are no events."""
+    correlation = report.get("reward_correlation")
+    if correlation is None or report["reward"]["true"]:
+        return ""
+    return f"The reward of a step correlates with the real one at {_decimal(correlation, 3)}, over all steps."
 
 
 def _hallucinations(report: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ class PPOConfig:
         horizon: steps of an episode while training.
         temperature: scale of the dream's noise; None takes the checkpoint's.
         max_uncertainty: end a dream above it; None never does.
-        sample_outcomes: draw a dream's rewards and ends from their probabilities, instead of the likelier.
+        sample_outcomes: draw a dream's rewards and ends from their probabilities, instead of taking their medians.
         rollout_steps: steps of each world between updates.
         batch_size: samples of a gradient step.
         epochs: passes over a rollout.

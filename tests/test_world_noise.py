@@ -92,7 +92,7 @@ def test_frequencies_are_the_heads_probabilities(model: WorldModel) -> None:
         assert np.mean(values) == pytest.approx(probability, abs=4 * error)
 
 
-def test_by_default_the_most_likely_outcome_comes(model: WorldModel) -> None:
+def test_by_default_the_median_outcome_comes(model: WorldModel) -> None:
     _, output = model.step(start(model, list(range(32))), ["wait"] * 32)
     assert (set(output.reward.tolist()), set(output.terminated.tolist())) == ({1.0}, {False})
     assert output.termination_probability.tolist() == pytest.approx([END_PROBABILITY] * 32)

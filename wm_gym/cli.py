@@ -24,7 +24,7 @@ from wm_gym.evaluation.long.config import LongConfig
 from wm_gym.evaluation.states import ReaderError
 from wm_gym.evaluation.transfer_config import TransferConfig
 from wm_gym.play.config import PlayConfig
-from wm_gym.record_command import Record
+from wm_gym.record_command import RecordConfig
 from wm_gym.serve.config import ServeConfig
 from wm_gym.training.latent_actions.label_command import Label
 
@@ -112,6 +112,15 @@ class Serve(ServeConfig):
         from wm_gym.serve.server import Server
 
         Server(self.checkpoint, self, say=partial(print, flush=True)).run()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(RecordConfig):
+    """Record episodes of any Gymnasium env into a dataset; run it again after a stop, it goes on where it was."""
+
+    def run(self) -> None:
+        """Record and say how much."""
+        print(f"{len(self.record())} episodes in {self.output}")
 
 
 DataCommand = (

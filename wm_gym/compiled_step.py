@@ -15,7 +15,6 @@ from torch import Tensor
 
 from wm_gym.checkpoint import Parts
 from wm_gym.decoder.chunk_sampler import ChunkSampler
-from wm_gym.transition.round_cache import RoundCache
 from wm_gym.world_step import Clock, StepInputs, Stepped, WorldStep, world_step
 
 
@@ -53,14 +52,14 @@ def compiled_step(device: torch.device, backend: str = "inductor", fullgraph: bo
 
 
 def _alike(inputs: StepInputs) -> StepInputs:
-    """The same in one layout, so that forks and events take no graphs of their own."""
+    """The same in one layout, so that forks take no graphs of their own, and events one and not several."""
     rounds = inputs.rewritten_rounds
     return replace(
         inputs,
         state=inputs.state.clone(),
         action_tokens=_own(inputs.action_tokens),
         written=_own(inputs.written),
-        rewritten_rounds=rounds and RoundCache(_own(rounds.keys), _own(rounds.values), _own(rounds.rounds)),
+        rewritten_rounds=None if rounds is None else rounds.clone(),
     )
 
 

@@ -1,4 +1,4 @@
-"""`wm-gym record`."""
+"""What `wm-gym record` takes and does."""
 
 import json
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from typing import Any
 
 import gymnasium as gym
 
+from wm_gym.data.dataset import Dataset
 from wm_gym.evaluation.rollouts import load_policy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
-    """Record episodes of any Gymnasium env into a dataset; run it again after a stop, it goes on where it was.
+class RecordConfig:
+    """What to record.
 
     Attributes:
         env: id for gym.make, with the module that registers it where needed ("envs:real/MiniGrid-v0").
@@ -39,8 +40,12 @@ class Record:
     action_values: str | None = None
     frame_size: tuple[int, int] | None = None
 
-    def run(self) -> None:
-        """Record and say how much."""
+    def record(self) -> Dataset:
+        """The dataset, once it holds all episodes.
+
+        Raises:
+            ValueError: an option that is no JSON, or that the env does not take.
+        """
         from wm_gym.data.recording import record
 
         kwargs = _parse_json("env_kwargs", self.env_kwargs, dict)
@@ -48,7 +53,7 @@ class Record:
         values = None if self.action_values is None else _parse_json("action_values", self.action_values, list)
         env = _make_env(self.env, kwargs)
         first = int(env.action_space.start) if isinstance(env.action_space, gym.spaces.Discrete) else 0
-        dataset = record(
+        return record(
             env,
             load_policy(self.policy),
             output=self.output,
@@ -59,7 +64,6 @@ class Record:
             action_values=values,
             frame_size=self.frame_size,
         )
-        print(f"{len(dataset)} episodes in {self.output}")
 
 
 def _make_env(name: str, arguments: dict[str, Any]) -> gym.Env[Any, Any]:

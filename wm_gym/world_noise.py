@@ -26,7 +26,7 @@ def outcome_noise(state: WorldState) -> tuple[Float[Tensor, "batch"], Float[Tens
         Quantiles, at which the reward is read off its distribution. And thresholds: an end of probability p exceeds its
         own with probability p.
     """
-    draws = np.stack([generator.random(2) for generator in _generators(state, _OUTCOME)])
+    draws = np.stack([generator.random(2, dtype=np.float32) for generator in _generators(state, _OUTCOME)])
     quantiles, thresholds = torch.from_numpy(draws).to(state.latents).unbind(dim=1)
     return quantiles, thresholds
 

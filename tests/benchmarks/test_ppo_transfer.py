@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.ppo_transfer import PPOTransferConfig, compare, main, read
+from benchmarks.ppo_transfer import PPOTransferConfig, compare, main, read_success
 
 
 def finished(folder: Path, env: str, success: float) -> Path:
@@ -40,7 +40,7 @@ def test_seconds_before_a_stop_count(tmp_path: Path) -> None:
     line = json.loads(progress.read_text().splitlines()[-1])
     with progress.open("a") as file:
         file.write("".join(json.dumps({**line, "seconds": seconds}) + "\n" for seconds in (30, 70)))
-    assert read(folder)["seconds"] == 120 + 70
+    assert read_success(folder)["seconds"] == 120 + 70
 
 
 def test_a_run_in_the_other_world_is_refused(tmp_path: Path) -> None:
@@ -59,10 +59,21 @@ def test_another_ppo_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_a_share_of_no_success(tmp_path: Path) -> None:
-    runs = {name: read(finished(tmp_path / name, name, success)) for name, success in (("dream", 1), ("real", 0))}
+    runs = {
+        name: read_success(finished(tmp_path / name, name, success)) for name, success in (("dream", 1), ("real", 0))
+    }
     assert compare(runs) == {"doorkey": None}
 
 
 def test_unfinished_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run policies.ppo to its end"):
-        read(tmp_path)
+        read_success(tmp_path)
+
+
+def test_a_run_that_lacks_an_option_is_refused(tmp_path: Path) -> None:
+    folder = finished(tmp_path / "a", "real", 0.8)
+    result = json.loads((folder / "result.json").read_text())
+    del result["config"]["seed"]
+    (folder / "result.json").write_text(json.dumps(result))
+    with pytest.raises(ValueError, match="got .* without 'seed'; run policies.ppo to its end"):
+        read_success(folder)

@@ -40,6 +40,12 @@ def test_class_of_a_value_is_read_back_as_that_value() -> None:
     assert torch.equal(network.reward(9 * torch.eye(3)[network.reward_class(values)]), values)
 
 
+@pytest.mark.parametrize("quantile", [0.0, 1 - 2**-24])
+def test_no_quantile_is_a_reward_that_cannot_come(quantile: float) -> None:
+    logits = torch.tensor([[-200.0, 0.1, 0.3, -200.0]])
+    assert heads(-100.0, 1.0, 1.1, 9.0).reward(logits, torch.tensor([quantile])).item() in (1.0, pytest.approx(1.1))
+
+
 @pytest.mark.parametrize("changed", [0, 1])
 def test_latent_state_and_observation_both_matter(changed: int) -> None:
     network, inputs = heads(0.0, 1.0), [torch.randn(1, 2, 16), torch.randn(1, 4, 16)]

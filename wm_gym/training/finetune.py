@@ -43,7 +43,7 @@ class Finetune(FinetuneConfig):
         """What each training would take, the autoencoder's first; nothing is written."""
         return self._prepare(ALONE).plan()
 
-    def _prepare(self, processes: Processes) -> "Tuning":
+    def _prepare(self, processes: Processes) -> Tuning:
         self.check()
         processes.wait()  # until all have looked at the output folder
         return Tuning(replace(self, device=processes.device(self.device)), processes)

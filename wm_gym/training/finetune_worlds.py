@@ -1,10 +1,11 @@
 """What a trained model must know of more worlds: their cards, start frames, rewards and numbers.
 
-Nothing changes in the worlds that it knows already: a new reward begins less likely than the known ones, more numbers
+Nothing changes in the worlds that it knows already: new rewards begin less likely than the known ones, more numbers
 begin without weight, and new phrasings, start frames and keys come after those that are there. Texts need nothing: the
 tokenizer spells any of them in bytes, and a language model reads them.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 
@@ -22,13 +23,13 @@ from wm_gym.training.presets import (
     start_frames,
     world_card,
 )
-from wm_gym.training.reward_table import MAX_REWARD_VALUES, reward_values
+from wm_gym.training.reward_table import MAX_REWARD_VALUES, reward_table
 from wm_gym.transition.action_encoder import ActionEncoder
 from wm_gym.transition.heads import Heads, HeadsConfig
 from wm_gym.transition.language_action_encoder import LanguageActionEncoder, LanguageActionEncoderConfig
 from wm_gym.world_card import ModelCard, WorldCard
 
-NEW_REWARD_MARGIN = 4.0  # nats that a new reward begins below the mean of the known ones
+NEW_REWARD_MARGIN = 4.0  # nats that all new rewards together begin below the mean of the known ones
 
 Starts = UInt8[Tensor, "_ frames height width 3"]  # as many as a world has
 
@@ -73,14 +74,14 @@ def with_worlds(parts: Parts, data: Sequence[Dataset]) -> Parts:
         ValueError: numeric actions for a checkpoint without a language model, whose encoder alone takes them.
     """
     worlds = dict(parts.card.worlds)
-    most = MAX_REWARD_VALUES // len(worlds.keys() | {dataset.manifest.world for dataset in data})
+    num_worlds = len(worlds.keys() | {dataset.manifest.world for dataset in data})
     rewards: set[float] = set()
     for dataset in data:
         check_recording(parts.card, dataset)
-        values = reward_values(dataset, most)
-        name, new = dataset.manifest.world, world_card(dataset, values)
+        table = reward_table(dataset, max(1, MAX_REWARD_VALUES // num_worlds))
+        name, new = dataset.manifest.world, world_card(dataset, table)
         worlds[name] = _joined(worlds[name], new, dataset) if name in worlds else new
-        rewards |= set(values)
+        rewards |= set(table.values)
     return replace(
         parts,
         card=replace(parts.card, worlds=worlds, metrics={}, weights_hash=""),  # what was measured was another model
@@ -128,7 +129,7 @@ def _phrases_with(
 
 @torch.no_grad()
 def _heads_with(heads: Heads, rewards: Iterable[float]) -> Heads:
-    """Heads that can also say these rewards; until trained, these are unlikely."""
+    """Heads that can also say these rewards; until trained, all of these together are unlikely."""
     known = tuple(heads.config["reward_values"])
     values = tuple(sorted({*known, *rewards}))
     if len(values) == len(known):
@@ -138,7 +139,8 @@ def _heads_with(heads: Heads, rewards: Iterable[float]) -> Heads:
         wider: Heads = Heads.build(config).to(heads.device)
     places = [*(values.index(value) for value in known), len(values)]  # the last row is the termination's
     weights = heads.state_dict()
-    for name, offset in (("readout.weight", 0.0), ("readout.bias", -NEW_REWARD_MARGIN)):
+    below = NEW_REWARD_MARGIN + math.log(len(values) - len(known))
+    for name, offset in (("readout.weight", 0.0), ("readout.bias", -below)):
         old = weights[name]
         rows = (old[:-1].mean(dim=0, keepdim=True) + offset).repeat(len(values) + 1, *[1] * (old.ndim - 1))
         rows[places] = old

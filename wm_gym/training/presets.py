@@ -1,6 +1,5 @@
 """Presets: functions that build an untrained world model for a dataset."""
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ from wm_gym.data.dataset import Dataset
 from wm_gym.data.mixture import Mixture
 from wm_gym.decoder.video_decoder import VideoDecoder, VideoDecoderConfig
 from wm_gym.encoder.observation_encoder import ObservationEncoder, ObservationEncoderConfig
-from wm_gym.training.reward_table import MAX_REWARD_VALUES, reward_values
+from wm_gym.training.reward_table import MAX_REWARD_VALUES, RewardTable, reward_table
 from wm_gym.transition.action_encoder import ActionEncoder, ActionEncoderConfig
 from wm_gym.transition.heads import Heads, HeadsConfig
 from wm_gym.transition.language import LanguageModel
@@ -155,12 +154,12 @@ def untrained_world_model(
         chunk_frames=data.chunk_frames,
         size=size,
     )
-    most = MAX_REWARD_VALUES // len(data.datasets)
-    rewards = {dataset.manifest.world: reward_values(dataset, most) for dataset in data.datasets}
+    most = max(1, MAX_REWARD_VALUES // len(data.datasets))
+    rewards = {dataset.manifest.world: reward_table(dataset, most) for dataset in data.datasets}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(size.seed)
         reader, action_encoder = _texts(data, size)
-        values = tuple(sorted(set(itertools.chain(*rewards.values()))))
+        values = tuple(sorted({value for table in rewards.values() for value in table.values}))
         return WorldModel(
             Parts(
                 card=_card(data, rewards),
@@ -210,19 +209,19 @@ def _texts(
     return BytePairs(tokenizer), ActionEncoder.build(words)
 
 
-def _card(data: Mixture, rewards: Mapping[str, tuple[float, ...]]) -> ModelCard:
+def _card(data: Mixture, rewards: Mapping[str, RewardTable]) -> ModelCard:
     worlds = {dataset.manifest.world: world_card(dataset, rewards[dataset.manifest.world]) for dataset in data.datasets}
     return ModelCard(worlds=worlds, frame_size=data.frame_size, chunk_frames=data.chunk_frames)
 
 
-def world_card(dataset: Dataset, rewards: tuple[float, ...]) -> WorldCard:
+def world_card(dataset: Dataset, rewards: RewardTable) -> WorldCard:
     """What a dataset says of its world."""
     manifest = dataset.manifest
     return WorldCard(
         render_fps=manifest.render_fps or 10,
         action_phrases=dict(manifest.action_phrases) or {text: (text,) for text in dataset.action_texts},
         key_map=dict(manifest.key_map),
-        reward_range=(min(rewards), max(rewards)),
+        reward_range=rewards.extremes,
         control_low=manifest.control_low,
         control_high=manifest.control_high,
     )

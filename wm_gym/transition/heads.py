@@ -64,8 +64,9 @@ class Heads(ModelMixin, ConfigMixin):
         other, still one of these.
         """
         values: Tensor = self._values
-        below = logits.softmax(dim=-1).cumsum(dim=-1) < torch.as_tensor(quantiles).to(logits).reshape(-1, 1)
-        return values[below.sum(dim=-1).clamp(max=len(values) - 1)]
+        cumulative = logits.softmax(dim=-1).cumsum(dim=-1)
+        passed = cumulative <= torch.as_tensor(quantiles).to(logits).reshape(-1, 1) * cumulative[:, -1:]
+        return values[passed.sum(dim=-1).clamp(max=len(values) - 1)]
 
     def reward_class(self, reward: Float[Tensor, "n"]) -> Int64[Tensor, "n"]:
         """Index of the reward value nearest to each reward."""

@@ -26,6 +26,13 @@ class RoundCache:
     values: Float[Tensor, "batch layers heads slots head_dim"]
     rounds: Int64[Tensor, "batch"]
 
+    def clone(self) -> "RoundCache":
+        """The same rounds in memory of their own, every tensor laid out row by row."""
+        keys, values, rounds = (
+            tensor.clone(memory_format=torch.contiguous_format) for tensor in (self.keys, self.values, self.rounds)
+        )
+        return RoundCache(keys, values, rounds)
+
     def filled(self, round_tokens: int) -> Bool[Tensor, "batch slots"]:
         """Which slots hold a round."""
         slots = torch.arange(self.keys.shape[3], device=self.keys.device)
