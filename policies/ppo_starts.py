@@ -170,24 +170,40 @@ def replay(starts: Sequence[Start], twin_id: str) -> list[dict[str, Any]]:
         ValueError: the twin shows something else after the recorded actions.
     """
     envs: dict[tuple[tuple[str, str], ...], Any] = {}
-    states = []
-    for start in starts:
+    states: list[dict[str, Any]] = [{}] * len(starts)
+    said: tuple[Any, ...] = ()
+    of_episode: tuple[Any, ...] = ()
+    for index in sorted(range(len(starts)), key=lambda index: _place(starts[index])):
+        start = starts[index]
         if start.arguments not in envs:
             arguments = {name: json.loads(value) for name, value in start.arguments}
             envs[start.arguments] = gym.make(twin_id, disable_env_checker=True, **arguments).unwrapped
         env = envs[start.arguments]
-        observation, _ = env.reset(seed=start.seed)
-        for action in start.actions:
+        if of_episode != (start.arguments, start.seed) or not _goes_on(start.actions, said):
+            of_episode, said = (start.arguments, start.seed), ()
+            observation, _ = env.reset(seed=start.seed)
+        for action in start.actions[len(said) :]:
             observation = env.step(action)[0]
+        said = start.actions
         if not np.array_equal(observation, start.chunk):
             raise ValueError(
                 f"starts must be recorded in {twin_id} as it is now, got another picture after {len(start.actions)} "
                 f"actions of seed {start.seed}; record anew"
             )
-        states.append(env.clone_state())
+        states[index] = env.clone_state()
     for env in envs.values():
         env.close()
     return states
+
+
+def _place(start: Start) -> tuple[tuple[tuple[str, str], ...], int, int]:
+    """Sorts the starts of an episode behind each other, so that it is played once."""
+    return start.arguments, start.seed, len(start.actions)
+
+
+def _goes_on(actions: Sequence[Any], said: Sequence[Any]) -> bool:
+    """Whether `said` is how the actions begin; several recordings may begin with the same seed."""
+    return len(said) <= len(actions) and all(map(np.array_equal, said, actions))
 
 
 class ReplayedStarts(gym.Wrapper[Any, Any, Any, Any]):

@@ -98,6 +98,22 @@ def test_the_real_twin_begins_where_the_recording_was(starts: list[Start]) -> No
     assert not env.step(6)[3] and env.step(6)[3]  # the time limit begins anew with the episode
 
 
+def test_each_start_has_its_own_state_whatever_their_order(starts: list[Start]) -> None:
+    first = max(starts, key=lambda start: len(start.actions))
+    several = [replace(first, actions=(), chunk=first_chunk(first)), *reversed(starts), first]  # one episode thrice
+    twin: Any = gym.make(TWIN).unwrapped
+    for start, state in zip(several, replay(several, TWIN), strict=True):
+        twin.reset(seed=0)
+        twin.restore_state(state)
+        np.testing.assert_array_equal(twin.simulator.frame(), start.chunk[-1])
+
+
+def first_chunk(start: Start) -> Any:
+    """What its episode began with."""
+    twin: Any = gym.make(TWIN, **{name: json.loads(value) for name, value in start.arguments})
+    return twin.reset(seed=start.seed)[0]
+
+
 def test_a_recording_of_another_twin_is_refused(starts: list[Start]) -> None:
     other = replace(starts[0], seed=starts[0].seed + 1000)
     with pytest.raises(ValueError, match="starts must be recorded in .* as it is now, got another picture"):
