@@ -133,13 +133,13 @@ def test_seed_determines_200_steps(id: str) -> None:
 
 
 @pytest.mark.parametrize("id", [*LEARNED, *REAL], indirect=True)
-def test_restored_state_repeats_20_steps(env: Any) -> None:
+def test_restored_state_repeats_50_steps(env: Any) -> None:
     env.reset(seed=6)
     live(env, draw_actions(env, 6, 3))
     saved = env.unwrapped.clone_state(include_rng=True)
-    expected = live(env, draw_actions(env, 7, 20))
+    expected = live(env, draw_actions(env, 7, 50))
     env.unwrapped.restore_state(saved)
-    assert live(env, draw_actions(env, 7, 20)) == expected
+    assert live(env, draw_actions(env, 7, 50)) == expected
 
 
 def test_observations_of_two_steps_share_no_memory(env: Any) -> None:

@@ -10,10 +10,14 @@ ROLLOUTS, HORIZON = 64, 16
 PUSHES = 4  # steps
 
 
+def measured(checkpoint: str, rollouts: int, horizon: int) -> FidelityReport:
+    config = FidelityConfig(checkpoint=checkpoint, rollouts=rollouts, horizon=horizon, seed=4_000_000, failure_strips=0)
+    return evaluate_fidelity(config, progress=False)
+
+
 @pytest.fixture(scope="module")
 def report() -> FidelityReport:
-    config = FidelityConfig(rollouts=ROLLOUTS, horizon=HORIZON, seed=4_000_000, failure_strips=0)
-    return evaluate_fidelity(config, progress=False)
+    return measured("minigrid", ROLLOUTS, HORIZON)
 
 
 def test_one_step_shows_the_true_state(report: FidelityReport) -> None:
@@ -38,10 +42,7 @@ def test_pixels_are_far_nearer_than_the_first_frame(report: FidelityReport) -> N
 
 @pytest.fixture(scope="module")
 def pushes() -> FidelityReport:
-    config = FidelityConfig(
-        checkpoint="pusht", rollouts=ROLLOUTS // 2, horizon=PUSHES, seed=4_000_000, failure_strips=0
-    )
-    return evaluate_fidelity(config, progress=False)
+    return measured("pusht", ROLLOUTS // 2, PUSHES)
 
 
 def test_one_push_shows_the_true_state(pushes: FidelityReport) -> None:
@@ -59,10 +60,7 @@ def test_pushes_are_nearer_than_the_first_frame(pushes: FidelityReport) -> None:
 
 @pytest.fixture(scope="module")
 def drives() -> FidelityReport:
-    config = FidelityConfig(
-        checkpoint="carracing", rollouts=ROLLOUTS // 2, horizon=HORIZON, seed=4_000_000, failure_strips=0
-    )
-    return evaluate_fidelity(config, progress=False)
+    return measured("carracing", ROLLOUTS // 2, HORIZON)
 
 
 def test_car_drives_as_fast_as_it_is_told(drives: FidelityReport) -> None:
