@@ -1,6 +1,5 @@
 """What `wm-gym record` takes and does."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 
 from wm_gym.data.dataset import Dataset
+from wm_gym.data.json_option import read_json_option
 from wm_gym.evaluation.rollouts import load_policy
 
 
@@ -48,9 +48,9 @@ class RecordConfig:
         """
         from wm_gym.data.recording import record
 
-        kwargs = _parse_json("env_kwargs", self.env_kwargs, dict)
-        texts = None if self.action_texts is None else _parse_json("action_texts", self.action_texts, list)
-        values = None if self.action_values is None else _parse_json("action_values", self.action_values, list)
+        kwargs = read_json_option("env_kwargs", self.env_kwargs, dict)
+        texts = None if self.action_texts is None else read_json_option("action_texts", self.action_texts, list)
+        values = None if self.action_values is None else read_json_option("action_values", self.action_values, list)
         env = _make_env(self.env, kwargs)
         first = int(env.action_space.start) if isinstance(env.action_space, gym.spaces.Discrete) else 0
         return record(
@@ -84,19 +84,3 @@ def _make_env(name: str, arguments: dict[str, Any]) -> gym.Env[Any, Any]:
         return env
     except TypeError as error:
         raise ValueError(f"env_kwargs must be arguments that {name} takes, got {arguments} ({error})") from error
-
-
-def _parse_json(name: str, text: str, kind: type) -> Any:
-    """Read an option that is JSON.
-
-    Raises:
-        ValueError: it is not, or not of the kind.
-    """
-    shape = "object" if kind is dict else "list"
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{name} must be a JSON {shape}, got {text!r} ({error}); quote it for the shell") from error
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} must be a JSON {shape}, got {text!r}")
-    return value

@@ -117,7 +117,10 @@ def test_numpy_is_imported_with_texts(capsys: pytest.CaptureFixture[str], tmp_pa
     [
         (["import", "x", "--output", "o"], "source must be a format and a place"),
         (["import", "zarr:x", "--output", "o"], "format must be minari, lerobot, numpy, hdf5 or videos, got 'zarr'"),
-        (["import", "numpy:x", "--output", "o", "--action-texts", "[go]"], "action_texts must be JSON"),
+        (
+            ["import", "numpy:x", "--output", "o", "--action-texts", "[go]"],
+            "action_texts must be a JSON list or object",
+        ),
         (["import", "numpy:x", "--output", "o", "--action-texts", "3"], "action_texts must be a JSON list or object"),
         (["import", "numpy:x", "--output", "o", "--action-values", "[1]"], "action_values must go with action_texts"),
         (["import", "numpy:x", "--output", "o", "--episodes", "0"], "episodes must be at least 1"),

@@ -1,16 +1,16 @@
 """`wm-gym data import`."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from wm_gym.data.formats.action_table import ActionTable
 from wm_gym.data.formats.places import open_source
 from wm_gym.data.formats.source import ImportConfig, import_episodes
+from wm_gym.data.json_option import read_json_option
 from wm_gym.data.videos.config import VideoConfig
 from wm_gym.data.videos.source import VideoSource
 
@@ -62,12 +62,12 @@ class Import:
         return 0
 
     def _config(self) -> ImportConfig:
-        values = None if self.action_values is None else _read_json("action_values", self.action_values, list)
+        values = None if self.action_values is None else read_json_option("action_values", self.action_values, list)
         if values is not None and self.action_texts is None:
             raise ValueError("action_values must go with action_texts, got none; pass --action-texts")
         table = None
         if self.action_texts is not None:
-            table = ActionTable.of(_read_json("action_texts", self.action_texts, (list, dict)), values)
+            table = ActionTable.of(read_json_option("action_texts", self.action_texts, list, dict), values)
         return ImportConfig(
             world=self.world,
             frame_size=self.frame_size,
@@ -76,18 +76,3 @@ class Import:
             last_action=self.last_action,
             done_means=self.done_means,
         )
-
-
-def _read_json(name: str, text: str, kind: type | tuple[type, ...]) -> Any:
-    """Reads an option that is JSON.
-
-    Raises:
-        ValueError: it is not, or not of the kind.
-    """
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{name} must be JSON, got {text!r} ({error}); quote it for the shell") from error
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} must be a JSON list or object, got {text!r}")
-    return value
