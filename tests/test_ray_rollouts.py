@@ -97,6 +97,11 @@ def test_bad_numbers_are_refused(name: str, value: Any) -> None:
         RayRollouts(ID, **given)
 
 
+def test_other_autoreset_modes_are_refused() -> None:
+    with pytest.raises(ValueError, match="autoreset_mode must be left out, got 'SameStep'"):
+        RayRollouts(ID, 1, 1, num_cpus=0.0, autoreset_mode="SameStep")
+
+
 def test_what_make_vec_refuses_is_its_own_error() -> None:
     with pytest.raises(ValueError, match="world must be one of"):
         RayRollouts(ID, 1, 1, num_cpus=0.0, world="atlantis")

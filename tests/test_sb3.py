@@ -73,6 +73,8 @@ def test_terminal_observation_is_the_last_of_the_old_episode(checkpoint: Path, m
         assert vec_env.reset_infos[row]["start"] == "index"
         start = vec_env.vector_env.unwrapped.model.starts["slide"][vec_env.reset_infos[row]["index"]]  # type: ignore
         np.testing.assert_array_equal(observations[row], start[-1].numpy())
+        assert vec_env.reset_infos[row].keys() == {"start", "index"}
+        assert not {"start", "index", "final_obs", "final_info"} & infos[row].keys()
 
 
 def test_a_terminated_episode_is_not_truncated(vec_env: WorldVecEnv) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pygame
 import pytest
 from gymnasium.error import DependencyNotInstalled
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 import wm_gym
 from tests.worlds import MOVES, Slide
@@ -150,6 +151,15 @@ def test_trigger_chooses_the_episodes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["episode-0001.gif"]
 
 
+def test_trigger_is_asked_once_an_episode(tmp_path: Path) -> None:
+    answers = iter([True, False])
+    env = RecordChunks(Slide(), tmp_path, episode_trigger=lambda number: next(answers))
+    film(env, 3)
+    film(env, 3)
+    env.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["episode-0000.gif"]
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the plugin leaves its pipes open
 @pytest.mark.skipif(find_spec("imageio_ffmpeg") is None, reason="ffmpeg is missing")
 def test_mp4_has_every_frame_too(tmp_path: Path) -> None:
@@ -195,6 +205,12 @@ def test_uncertainty_stops_after_patience(patience: int, expected: list[bool]) -
     assert [info["uncertainty_stop"] for *_, info in steps] == expected
 
 
+def test_doubt_that_is_no_number_stops() -> None:
+    env = UncertaintyStop(Unsure([float("nan")]), max_uncertainty=0.5)
+    env.reset(seed=0)
+    assert env.step("wait")[3] is True
+
+
 def test_reset_forgives_uncertainty() -> None:
     env = UncertaintyStop(Unsure([0.6, 0.6]), max_uncertainty=0.5, patience=2)
     for _ in range(2):
@@ -232,7 +248,7 @@ def test_reward_function_reads_the_text_of_a_number() -> None:
     assert [env.step(number)[1] for number in (3, 0)] == [4.0, 17.0]
 
 
-BAD_REWARDS: list[Any] = [float("nan"), float("inf"), np.zeros(1), [1.0], None, "much"]
+BAD_REWARDS: list[Any] = [float("nan"), float("inf"), np.zeros(1), [1.0], [1.0, [2.0]], None, "much"]
 
 
 @pytest.mark.parametrize("reward", BAD_REWARDS, ids=repr)
@@ -278,7 +294,21 @@ def test_vector_reward_sees_the_frames_of_one_episode(checkpoint: Path, mode: st
         assert texts == ["go left", "wait"]
 
 
-BAD_BATCHES: list[Any] = [1.0, np.zeros(3), np.zeros((2, 1)), np.array([0.0, np.nan]), [0.0, None], None]
+def test_vector_reward_reads_texts_through_other_wrappers(checkpoint: Path) -> None:
+    seen: list[Any] = []
+
+    def watch(before: Any, texts: Any, after: Any) -> Any:
+        seen.append(texts)
+        return np.zeros(2)
+
+    worlds = gym.make_vec("wm_gym/WorldDiscrete-v0", num_envs=2, checkpoint=checkpoint)
+    envs = VectorRewardFunction(RecordEpisodeStatistics(worlds), watch)
+    envs.reset(seed=0)
+    envs.step([0, 3])
+    assert seen == [["go left", "wait"]]
+
+
+BAD_BATCHES: list[Any] = [1.0, np.zeros(3), np.zeros((2, 1)), np.array([0.0, np.nan]), [0.0, None], [1.0, [2.0]], None]
 
 
 @pytest.mark.parametrize("rewards", BAD_BATCHES, ids=repr)

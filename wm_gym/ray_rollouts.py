@@ -23,6 +23,8 @@ except ImportError as error:
         f'wm_gym.ray_rollouts must find the package ray, got {error}; run `pip install "wm-gym[ray]"`'
     ) from error
 
+from wm_gym.vector_arguments import check_count
+
 Policy = Callable[[NDArray[Any]], Sequence[Any] | NDArray[Any]]  # observations of all worlds -> an action a world
 
 
@@ -123,7 +125,7 @@ class RayRollouts:
         num_envs: worlds of each of them, at least 1.
         num_cpus: cores that Ray keeps for an actor; also the threads of its torch where it is a whole number.
         num_gpus: GPUs, or shares of one, that Ray keeps for an actor; with more than 0 the models run on "cuda".
-        arguments: further ones of `gym.make_vec`, such as `checkpoint` or `max_episode_steps`.
+        arguments: further ones of `gym.make_vec`, such as `checkpoint` or `max_episode_steps`; no `autoreset_mode`.
 
     Raises:
         ValueError: a number out of range, or what `make_vec` refuses, from the first actor.
@@ -139,8 +141,13 @@ class RayRollouts:
         num_gpus: float = 0.0,
         **arguments: Any,
     ) -> None:
-        _check_count("num_workers", num_workers)
-        _check_count("num_envs", num_envs)
+        check_count("num_workers", num_workers)
+        check_count("num_envs", num_envs)
+        if "autoreset_mode" in arguments:
+            raise ValueError(
+                f"autoreset_mode must be left out, got {arguments['autoreset_mode']!r}: rollouts take NEXT_STEP, the "
+                "default, whose first step of an episode `began` marks"
+            )
         if num_gpus > 0:
             arguments = {"device": "cuda", **arguments}
         actor: Any = ray.remote(RolloutWorker).options(num_cpus=num_cpus, num_gpus=num_gpus)
@@ -186,7 +193,7 @@ class RayRollouts:
             ValueError: fewer steps than 1, or an action that the env refuses.
             WorkerLost: an actor's process is gone.
         """
-        _check_count("num_steps", num_steps)
+        check_count("num_steps", num_steps)
         shared = ray.put(policy)
         return self._ask("sample", *([shared, num_steps] for _ in self._actors))
 
@@ -218,13 +225,3 @@ class RayRollouts:
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error  # what the env said, as it said it
         return answers
-
-
-def _check_count(name: str, value: object) -> None:
-    """Refuse all but whole numbers from 1 up.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer and at least 1, got {value!r}")

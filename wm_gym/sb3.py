@@ -94,9 +94,14 @@ class WorldVecEnv(VecEnv):
         rows = np.flatnonzero(dones).tolist()
         if self._same_step:
             for row in rows:
-                last = infos[row].pop("final_info", {})
-                self.reset_infos[row] = dict(infos[row])
-                infos[row] |= last | {"terminal_observation": infos[row].pop("final_obs")}
+                begun = infos[row]
+                ended = {name: begun.pop(name) for name in ("final_obs", "final_info", "TimeLimit.truncated")}
+                self.reset_infos[row] = begun
+                infos[row] = {
+                    **ended["final_info"],
+                    "terminal_observation": ended["final_obs"],
+                    "TimeLimit.truncated": ended["TimeLimit.truncated"],
+                }
             return observations
         for row in rows:
             infos[row]["terminal_observation"] = observations[row].copy()

@@ -26,8 +26,19 @@ def test_missing_a_rare_class_costs_half() -> None:
 
 
 def test_class_that_never_occurs_does_not_count() -> None:
+    assert Confusion.of(TRUE, TRUE, num_classes=3).macro_f1 == 1.0
+
+
+def test_false_alarms_of_a_class_that_never_occurs_cost_half() -> None:
+    none = np.zeros(4, dtype=int)
+    assert Confusion.of(np.array([0, 0, 0, 1]), none, num_classes=2).macro_f1 == pytest.approx(
+        (2 * 3 / (3 + 4) + 0) / 2
+    )
+
+
+def test_one_class_alone_scores_nothing() -> None:
     none = np.zeros(3, dtype=int)
-    assert Confusion.of(none, none, num_classes=3).macro_f1 == 1.0
+    assert Confusion.of(none, none, num_classes=3).macro_f1 is None
 
 
 def test_confusions_add_up() -> None:

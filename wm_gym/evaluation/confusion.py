@@ -30,8 +30,8 @@ class Confusion:
 
     @property
     def macro_f1(self) -> float | None:
-        """The F1 score averaged over the classes that truly occur; None where nothing was counted."""
+        """The F1 score averaged over the classes that occur, truly or as predicted; None where there are not two."""
         true, predicted = self.counts.sum(axis=1), self.counts.sum(axis=0)
-        occurs = true > 0
+        occurs = true + predicted > 0
         scores = 2 * np.diag(self.counts)[occurs] / (true + predicted)[occurs]
-        return float(scores.mean()) if occurs.any() else None
+        return float(scores.mean()) if occurs.sum() > 1 else None

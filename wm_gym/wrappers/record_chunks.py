@@ -28,7 +28,7 @@ class RecordChunks(gym.Wrapper[Chunk, Any, Chunk, Any], RecordConstructorArgs):
         folder: where films go; it is made.
         name: what their names begin with.
         suffix: ".gif", or ".mp4", which needs imageio's ffmpeg plugin.
-        episode_trigger: whether to film the episode of a number, from 0 up; None films all.
+        episode_trigger: whether to film the episode of a number, from 0 up, asked once an episode; None films all.
         frames_per_second: the pace; None takes the env's `render_fps`.
 
     Raises:
@@ -67,7 +67,8 @@ class RecordChunks(gym.Wrapper[Chunk, Any, Chunk, Any], RecordConstructorArgs):
                 'run `pip install "imageio[ffmpeg]"`, or take suffix=".gif"'
             )
         self._folder, self._name, self._suffix = Path(folder), name, suffix
-        self._films = episode_trigger or (lambda number: True)
+        self._trigger = episode_trigger or (lambda number: True)
+        self._films = False  # this episode
         self._pace = frames_per_second or env.metadata["render_fps"]
         self._number = -1  # of the episode
         self._chunks: list[Chunk] = []
@@ -77,6 +78,7 @@ class RecordChunks(gym.Wrapper[Chunk, Any, Chunk, Any], RecordConstructorArgs):
         observation, info = self.env.reset(seed=seed, options=options)
         self._finish()
         self._number += 1
+        self._films = bool(self._trigger(self._number))
         self._film(observation)
         return observation, info
 
@@ -95,7 +97,7 @@ class RecordChunks(gym.Wrapper[Chunk, Any, Chunk, Any], RecordConstructorArgs):
 
     def _film(self, chunk: Chunk) -> None:
         """Keep a chunk, where the episode is filmed."""
-        if self._films(self._number):
+        if self._films:
             self._chunks.append(chunk.copy())
 
     def _finish(self) -> None:

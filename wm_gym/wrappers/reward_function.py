@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
+from numpy.typing import NDArray
 
 Function: TypeAlias = Callable[[Any, Any, Any], Any]
 
@@ -46,7 +47,7 @@ class RewardFunction(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         said = self._texts[int(action)] if self._texts else action
         reward = self._function(self._before, said, observation)
         self._before = np.array(observation)
-        if np.shape(reward) != () or not is_finite(reward):
+        if as_numbers(reward).shape != () or not is_finite(reward):
             raise ValueError(f"the reward function must return one finite number, got {reward!r}")
         return observation, float(reward), terminated, truncated, info
 
@@ -59,7 +60,15 @@ def action_texts(space: gym.Space[Any], env: Any) -> list[str]:
     return meanings
 
 
+def as_numbers(rewards: Any) -> NDArray[Any]:
+    """What a function returned as an array, of objects where it is ragged."""
+    try:
+        return np.asarray(rewards)
+    except ValueError:  # rows of different lengths
+        return np.asarray(rewards, dtype=object)
+
+
 def is_finite(rewards: Any) -> bool:
     """Whether the rewards are real numbers, none of them NaN or infinite."""
-    values = np.asarray(rewards)
+    values = as_numbers(rewards)
     return values.dtype.kind in "biuf" and bool(np.isfinite(values).all())

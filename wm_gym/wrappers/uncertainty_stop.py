@@ -49,6 +49,7 @@ class UncertaintyStop(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             raise ValueError(
                 f"env must report its uncertainty in info, got {sorted(info)}; leave this wrapper out around a real env"
             )
-        self._unsure_steps = self._unsure_steps + 1 if info["uncertainty"] > self._max_uncertainty else 0
+        sure = info["uncertainty"] <= self._max_uncertainty  # nor where it is NaN
+        self._unsure_steps = 0 if sure else self._unsure_steps + 1
         stopped = self._unsure_steps >= self._patience
         return observation, reward, terminated, truncated or stopped, info | {"uncertainty_stop": stopped}

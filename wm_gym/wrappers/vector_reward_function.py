@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from wm_gym.wrappers.reward_function import Function, is_finite
+from wm_gym.wrappers.reward_function import Function, as_numbers, is_finite
 
 
 class VectorRewardFunction(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
@@ -25,7 +25,7 @@ class VectorRewardFunction(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
     def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any], function: Function) -> None:
         super().__init__(env)
         self._function = function
-        meanings: Any = getattr(env, "get_action_meanings", None)
+        meanings: Any = getattr(env.unwrapped, "get_action_meanings", None)  # vector wrappers pass none on
         numbered = isinstance(env.single_action_space, gym.spaces.Discrete) and meanings is not None
         self._texts: list[str] = meanings() if numbered else []
         self._mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
@@ -63,10 +63,10 @@ class VectorRewardFunction(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
             ValueError: they are not a finite number a world.
         """
         rule = f"the reward function must return {self.num_envs} finite numbers, one a world"
-        if np.shape(rewards) != (self.num_envs,):
-            raise ValueError(f"{rule}, got shape {np.shape(rewards)}")
-        judged = np.asarray(rewards)
+        judged = as_numbers(rewards)
+        if judged.shape != (self.num_envs,):
+            raise ValueError(f"{rule}, got shape {judged.shape}")
         for row in np.flatnonzero(~begins):
-            if not is_finite(judged[row]):
+            if np.ndim(judged[row]) or not is_finite(judged[row]):
                 raise ValueError(f"{rule}, got {judged[row]!r} for world {row}")
         return np.where(begins, 0.0, judged).astype(np.float64)
