@@ -8,13 +8,13 @@ on the frontier: drawn evenly, most starts would be near a success, and what lie
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from stable_baselines3.common.callbacks import BaseCallback
 
 from wm_gym.data.dataset import Dataset
@@ -24,8 +24,6 @@ FEWEST_EPISODES = 128
 
 FRONTIER = 0.7
 """Open starts further away than this share of the reach are the frontier."""
-
-Rows = Int64[np.ndarray, " rows"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,7 +99,6 @@ class StartBank:
 
     def __init__(self, starts: Sequence[Start], reach: float) -> None:
         self.starts = list(starts)
-        self._listeners: list[Callable[[Rows], None]] = []
         self.open(reach)
 
     def open(self, reach: float) -> None:
@@ -115,8 +112,6 @@ class StartBank:
         else:
             frontier = np.array([row for row in everywhere if not self.starts[row].actions], np.int64)
         self.rows = np.concatenate([everywhere, np.resize(frontier, len(everywhere) if len(frontier) else 0)])
-        for listener in self._listeners:
-            listener(self.rows)
 
     def widen(self) -> None:
         """Open the starts a little further away, at last all of them."""
@@ -124,10 +119,19 @@ class StartBank:
         further = max(self.reach + 1, 1.15 * self.reach)
         self.open(further if finite and self.reach < finite[-1] else math.inf)
 
-    def listen(self, listener: Callable[[Rows], None]) -> None:
-        """Call `listener` with `rows`, now and after every change."""
-        self._listeners.append(listener)
-        listener(self.rows)
+
+class OpenChunks:
+    """Where episodes begin, as often as a bank has it, for the argument `starts` of a learned world."""
+
+    def __init__(self, bank: StartBank) -> None:
+        self._bank = bank
+
+    def __len__(self) -> int:
+        return len(self._bank.rows)
+
+    def __getitem__(self, index: int) -> UInt8[np.ndarray, "frames height width 3"]:
+        start: Start = self._bank.starts[self._bank.rows[index]]
+        return start.chunk
 
 
 class ReverseCurriculum(BaseCallback):

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import torch
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecEnvWrapper, VecMonitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from policies.ppo_config import PPOConfig
-from policies.ppo_starts import ReplayedStarts, StartBank, draw_starts, replay
+from policies.ppo_starts import OpenChunks, ReplayedStarts, StartBank, draw_starts, replay
 from wm_gym.data.dataset import Dataset
 from wm_gym.sb3 import as_vec_env
 from wm_gym.worlds import WORLDS
@@ -96,11 +95,8 @@ def make_dreams(config: PPOConfig, bank: StartBank | None) -> VecEnv:
         max_uncertainty=config.max_uncertainty,
         sample_outcomes=config.sample_outcomes,
         device=config.device,
+        starts=None if bank is None else OpenChunks(bank),
     )
-    if bank is not None:
-        chunks = torch.stack([torch.from_numpy(start.chunk) for start in bank.starts])
-        model = envs.unwrapped.model
-        bank.listen(lambda rows: setattr(model, "starts", {config.world: chunks[rows]}))
     return as_vec_env(envs)
 
 

@@ -1,5 +1,6 @@
 """One checkpoint of several worlds, and the env whose actions are numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,12 @@ def test_a_clip_shows_how_things_move(model: WorldModel) -> None:
     assert not torch.equal(*after)
 
 
+def test_context_noise_leaves_what_the_state_keeps_clean(model: WorldModel) -> None:
+    state = model.reset(model.starts["slide"][:2], seeds=[0, 1])
+    after, _ = model.step(state, ["wait", "wait"], context_noise=0.3)
+    assert torch.equal(after.latents[:, 0], state.latents[:, 1])
+
+
 def test_text_and_numbers_step_in_one_batch(model: WorldModel) -> None:
     state = model.reset(model.starts["steer"][:3], seeds=[0, 1, 2])
     numbers = np.array([0.5, -1.0], np.float32)
@@ -111,9 +118,9 @@ def test_numbers_out_of_range_are_refused_by_the_model(model: WorldModel, number
         model.step(state, [numbers])
 
 
-def test_a_world_without_start_frames_says_so(checkpoint: Path) -> None:
-    env = make(checkpoint, "slide").unwrapped
-    env.model.starts = {}
+def test_a_world_without_start_frames_says_so(model: WorldModel, tmp_path: Path) -> None:
+    WorldModel(replace(model.parts(), starts={})).save_pretrained(tmp_path)
+    env = make(tmp_path, "slide").unwrapped
     with pytest.raises(ValueError, match=r"'slide' starts, got no frames: .*; pass reset\(options="):
         env.reset(seed=0)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 
 from tests.endless_worlds import TEXTS, live, set_termination_logit
 from tests.production import unchecked
@@ -186,6 +186,28 @@ def test_close_may_be_called_twice(env: WorldModelEnv) -> None:
     env.close()
 
 
+@pytest.mark.parametrize("method", ["reset", "step", "render"])
+def test_a_closed_env_says_so(env: WorldModelEnv, method: str) -> None:
+    env.reset(seed=0)
+    env.close()
+    with pytest.raises(ClosedEnvironmentError, match=rf"{method} must not be called after close\(\).*make another one"):
+        getattr(env, method)(*(["wait"] if method == "step" else []))
+
+
+def test_context_noise_repeats_by_seed_and_from_a_clone(checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=checkpoint, context_noise=0.3)
+    env.reset(seed=0)
+    saved = env.clone_state()
+    first = live(env, TEXTS)
+    env.restore_state(saved)
+    assert live(env, TEXTS) == first
+    env.reset(seed=0)
+    assert live(env, TEXTS) == first
+    clear = WorldModelEnv(checkpoint=checkpoint)
+    clear.reset(seed=0)
+    assert live(clear, TEXTS) != first
+
+
 BAD_STEPS: dict[str, tuple[Any, str]] = {
     "no string": (3, "action must be a string.*got 3 of type int"),
     "none": (None, "action must be a string.*got None"),
@@ -212,6 +234,7 @@ BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "denoising steps": ({"num_denoising_steps": 0}, "num_denoising_steps must be an integer and at least 1, got 0"),
     "half a denoising step": ({"num_denoising_steps": 1.5}, "num_denoising_steps must be an integer .*got 1.5"),
     "temperature": ({"temperature": -1.0}, "temperature must be a finite number and at least 0, got -1.0"),
+    "context noise": ({"context_noise": -0.1}, "context_noise must be a finite number and at least 0, got -0.1"),
     "temperature in words": ({"temperature": "hot"}, "temperature must be a finite number .*got 'hot'"),
     "uncertainty": ({"max_uncertainty": float("nan")}, "max_uncertainty must be a finite number .*got nan"),
     "device": ({"device": "abacus"}, "device must be one that torch has here, got 'abacus'"),

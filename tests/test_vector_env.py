@@ -12,7 +12,7 @@ from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 
 import wm_gym
 from tests.endless_worlds import TEXTS, set_termination_logit
-from tests.worlds import tiny_general_model
+from tests.worlds import FRAME_SIZE, tiny_general_model
 from wm_gym.env import WorldModelEnv
 from wm_gym.vector_env import WorldModelVectorEnv
 
@@ -174,7 +174,33 @@ def test_max_uncertainty_truncates(checkpoint: Path) -> None:
     assert envs.step(["", ""])[3].tolist() == [True, True]
 
 
-@pytest.mark.parametrize("arguments", [{"temperature": 0.0}, {"num_denoising_steps": 3}])
+def test_an_end_by_uncertainty_is_told_from_a_time_limit(checkpoint: Path) -> None:
+    for limit, stopped in ((0.0, True), (1e9, False)):
+        envs = WorldModelVectorEnv(2, checkpoint=checkpoint, max_uncertainty=limit, max_episode_steps=1)
+        envs.reset(seed=0)
+        truncations, infos = envs.step(["", ""])[3:]
+        assert truncations.all()
+        assert infos["uncertainty_stop"].tolist() == [stopped] * 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_starts_of_the_users_last_through_every_autoreset(checkpoint: Path, mode: str) -> None:
+    starts = np.stack([np.full((*FRAME_SIZE, 3), shade, np.uint8) for shade in (40, 90)])
+    envs = WorldModelVectorEnv(3, checkpoint=checkpoint, starts=starts, max_episode_steps=1, autoreset_mode=mode)
+    seen = [envs.reset(seed=0)[0]]
+    for _ in range(8):
+        observations, _, _, truncations, _ = envs.step(ACTIONS)
+        if mode == "Disabled":
+            observations, _ = envs.reset(options={"reset_mask": truncations})
+        elif mode == "NextStep":
+            observations = envs.step(ACTIONS)[0]
+        seen.append(observations)
+    shades = [chunk[0] for observations in seen for chunk in observations]
+    assert all(any((chunk == start).all() for start in starts) for chunk in shades)
+    assert len({int(chunk.max()) for chunk in shades}) == 2
+
+
+@pytest.mark.parametrize("arguments", [{"temperature": 0.0}, {"num_denoising_steps": 3}, {"context_noise": 0.2}])
 def test_sampler_arguments_are_those_of_the_single_env(checkpoint: Path, arguments: dict[str, Any]) -> None:
     envs = WorldModelVectorEnv(1, checkpoint=checkpoint, **arguments)
     alone = WorldModelEnv(checkpoint=checkpoint, **arguments)

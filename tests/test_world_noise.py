@@ -16,7 +16,7 @@ from tests.worlds import tiny_world_model
 from wm_gym.env import WorldModelEnv
 from wm_gym.vector_env import WorldModelVectorEnv
 from wm_gym.world_model import WorldModel
-from wm_gym.world_noise import outcome_noise, world_noise
+from wm_gym.world_noise import context_noise, outcome_noise, world_noise
 from wm_gym.world_state import WorldState
 
 assert wm_gym  # registers the ids
@@ -82,6 +82,29 @@ def test_pictures_and_outcomes_are_drawn_from_streams_that_never_meet(model: Wor
 def test_the_noise_of_pictures_is_what_it_was_before_outcomes_had_any(model: WorldModel) -> None:
     expected = np.random.Generator(np.random.Philox(key=[7, 0])).standard_normal(5, dtype=np.float32)
     np.testing.assert_array_equal(world_noise(start(model, [7]), (5,))[0].numpy(), expected)
+
+
+def test_context_noise_is_a_stream_of_its_own(model: WorldModel) -> None:
+    state = start(model, [7, 7, 8])
+    noise = context_noise(state)
+    assert torch.equal(noise[0], noise[1]) and not torch.equal(noise[0], noise[2])
+    assert noise.shape == state.latents.shape
+    assert not torch.equal(noise[0], world_noise(state, tuple(state.latents.shape[1:]))[0])
+
+
+def test_context_noise_steps_from_blurred_latents(model: WorldModel) -> None:
+    state = start(model, [7, 8])
+    latents = state.latents + 0.2 * context_noise(state)
+    with torch.no_grad():
+        blurred = replace(state, latents=latents, observation_tokens=model.encoder(latents))
+    expected, _ = model.step(blurred, ["wait", "go left"])
+    actual, _ = model.step(state, ["wait", "go left"], context_noise=0.2)
+    assert torch.equal(actual.frames, expected.frames)
+    assert torch.equal(actual.transition.keys, expected.transition.keys)
+    clear, _ = model.step(state, ["wait", "go left"])
+    assert not torch.equal(actual.latents, clear.latents)
+    with unchecked(), pytest.raises(ValueError, match="context_noise must be at least 0 and finite, got -1"):
+        model.step(state, ["wait", "go left"], context_noise=-1.0)
 
 
 def test_frequencies_are_the_heads_probabilities(model: WorldModel) -> None:

@@ -1,6 +1,5 @@
 """A learned world as a Gymnasium env: texts in, chunks of frames out."""
 
-import math
 import string
 from dataclasses import replace
 from pathlib import Path
@@ -8,15 +7,17 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.error import ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.utils import EzPickle
 from jaxtyping import UInt8
 
 from wm_gym.actions import MAX_ACTION_LENGTH, Action, check_text, scale_numbers
-from wm_gym.checkpoint import read_card, shipped_names
+from wm_gym.checkpoint import read_card
+from wm_gym.env_arguments import check_at_least, checkpoint_of
 from wm_gym.env_state import EnvState, as_env_state
 from wm_gym.keys import key_codes
 from wm_gym.start import StartRules, check_frames, check_index, check_options, twin_start
+from wm_gym.starts import Starts, open_starts
 from wm_gym.world_card import WorldCard
 from wm_gym.world_model import StepOutput, WorldModel
 from wm_gym.world_state import WorldState
@@ -35,9 +36,10 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
     episode.
 
     `info` of a step holds `rewards` (float32, one a frame; the model judges a step as a whole, so all of it lies on the
-    last), `termination_probability` and `uncertainty` (floats). With `report_latencies` it also holds `latencies`
-    (milliseconds by stage); they are left out by default since they differ between two runs of the same episode, which
-    `check_env` takes for nondeterminism. `env.unwrapped.latencies` always has those of the last step.
+    last), `termination_probability` and `uncertainty` (floats), with `max_uncertainty` also `uncertainty_stop` (bool).
+    With `report_latencies` it holds `latencies` (milliseconds by stage) too; they are left out by default since they
+    differ between two runs of the same episode, which `check_env` takes for nondeterminism. `env.unwrapped.latencies`
+    always has those of the last step.
 
     `reset(options=...)` says where the world starts; without it, one of the checkpoint's start observations is drawn:
 
@@ -56,7 +58,14 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         num_denoising_steps: decoder calls a chunk, at least 1; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise, at least 0; None takes the checkpoint's. More makes the world
             less predictable, and its mistakes harder to exploit.
-        max_uncertainty: truncate once the model's uncertainty exceeds it; None never does.
+        context_noise: standard deviation of the noise on the latents that each step goes on from, at least 0; up to the
+            `history_noise` that the weights were trained with (0.1 to 0.3) worlds stay what they are, but no fine
+            detail of them can be counted on.
+        max_uncertainty: truncate once the model's uncertainty exceeds it, which `info["uncertainty_stop"]` then tells
+            from other ends; None never does. Learners take it for a time limit and bootstrap.
+        starts: what episodes begin at instead of the checkpoint's start observations: the folder of a recording of the
+            world, any of whose observations it may be, an array (starts, [time,] height, width, 3), or another
+            sequence of images, chunks or clips, uint8.
         sample_outcomes: draw reward and end from the model's probabilities, with the world's own noise, instead of
             taking their medians; so a reward that the model half believes in is paid half of the time.
         report_latencies: put the latencies into `info`.
@@ -76,7 +85,9 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         compiled: bool = False,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
+        context_noise: float = 0.0,
         max_uncertainty: float | None = None,
+        starts: Starts | str | Path | None = None,
         sample_outcomes: bool = False,
         report_latencies: bool = False,
     ) -> None:
@@ -89,27 +100,33 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             compiled=compiled,
             num_denoising_steps=num_denoising_steps,
             temperature=temperature,
+            context_noise=context_noise,
             max_uncertainty=max_uncertainty,
+            starts=starts,
             sample_outcomes=sample_outcomes,
             report_latencies=report_latencies,
         )
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode must be None, 'rgb_array' or 'human', got {render_mode!r}")
-        _check_at_least("num_denoising_steps", num_denoising_steps, 1, whole=True)
-        _check_at_least("temperature", temperature, 0)
-        _check_at_least("max_uncertainty", max_uncertainty, 0)
+        check_at_least("num_denoising_steps", num_denoising_steps, 1, whole=True)
+        check_at_least("temperature", temperature, 0)
+        check_at_least("context_noise", context_noise, 0)
+        check_at_least("max_uncertainty", max_uncertainty, 0)
         self.render_mode = render_mode
-        name = _checkpoint_of(world or "minigrid") if checkpoint is None else checkpoint
+        name = checkpoint_of(world or "minigrid") if checkpoint is None else checkpoint
         self.world = read_card(name).world(world)
         self.model = WorldModel.from_pretrained(name, device=device, compiled=compiled)
         self.latencies: dict[str, float] = {}
         self._num_denoising_steps = num_denoising_steps
         self._temperature = temperature
-        self._max_uncertainty = math.inf if max_uncertainty is None else max_uncertainty
+        self._context_noise = context_noise
+        self._max_uncertainty = max_uncertainty
         self._sample_outcomes = sample_outcomes
         self._report_latencies = report_latencies
+        self._starts = open_starts(starts, self.model.starts.get(self.world, ()), self.world, self._start_rules(0))
         self._state: EnvState | None = None
         self._screen: Any = None
+        self._closed = False
         self.metadata = {**self.metadata, "render_fps": self._card.render_fps}
         self.observation_space, self.action_space = self._spaces()
 
@@ -159,13 +176,13 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
 
         Raises:
             ValueError: the options do not fit. The env stays as it was.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
         """
+        self._check_open("reset")
         options = {} if options is None else options
         check_options(options)
         self._check_world(options.get("world"))
-        chunk_shape = (self.chunk_frames, *self.model.card.frame_size, 3)
-        starts = self.model.starts.get(self.world, ())
-        rules = StartRules(chunk_shape=chunk_shape, num_starts=len(starts), most_frames=self.model.kept_frames)
+        rules = self._start_rules(len(self._starts))
         frames = options.get("frames")
         chunk = None if frames is None else check_frames(frames, rules)
         index = check_index(options, rules)
@@ -179,7 +196,10 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             start = twin_start(self.world, int(self.np_random.integers(2**31)))
             return self._begin(self._reset_model(start)), {"start": "twin"}
         index = int(self.np_random.integers(rules.num_starts)) if index is None else index
-        return self._begin(self._reset_model(starts[index].numpy())), {"start": "index", "index": index}
+        return self._begin(self._reset_model(check_frames(self._starts[index], rules))), {
+            "start": "index",
+            "index": index,
+        }
 
     def step(self, action: Any) -> tuple[Chunk, float, bool, bool, dict[str, Any]]:
         """Say a text to the world.
@@ -193,33 +213,39 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         Raises:
             ValueError: the action breaks the rule. The env stays as it was.
             gymnasium.error.ResetNeeded: before the first reset, or after the end.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
         """
+        self._check_open("step")
         state = self._running_state()
         world_state, output = self.model.step(
             state.world_state,
             [self._checked(action)],
             num_denoising_steps=self._num_denoising_steps,
             temperature=self._temperature,
+            context_noise=self._context_noise,
             sample_outcomes=self._sample_outcomes,
         )
         terminated = bool(output.terminated[0])
-        truncated = float(output.uncertainty[0]) > self._max_uncertainty
+        self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
+        info = self._info(output)
+        truncated = info.get("uncertainty_stop", False)
         self._state = EnvState(
             world_state=world_state,
             ended=terminated or truncated,
             elapsed_steps=state.elapsed_steps + 1,
             world=self.world,
         )
-        self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
         self._show(self._state.observation)
-        return self._state.observation, float(output.reward[0]), terminated, truncated, self._info(output)
+        return self._state.observation, float(output.reward[0]), terminated, truncated, info
 
     def render(self) -> Frame | None:
         """The last frame, uint8 (height, width, 3), a copy; None with "human", or (and a warning) without a mode.
 
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
         """
+        self._check_open("render")
         if self.render_mode is None:
             gym.logger.warn("render() needs a render mode; make the env with render_mode='rgb_array'")
             return None
@@ -227,7 +253,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         return None if self.render_mode == "human" else frame
 
     def close(self) -> None:
-        """Close the window, if there is one."""
+        """Close the window, if there is one; the env is not to be used again."""
+        self._closed = True
         if self._screen is not None:
             self._screen.close()
             self._screen = None
@@ -310,7 +337,23 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             "termination_probability": float(output.termination_probability[0]),
             "uncertainty": float(output.uncertainty[0]),
         }
+        if self._max_uncertainty is not None:
+            info["uncertainty_stop"] = not info["uncertainty"] <= self._max_uncertainty  # nor where it is NaN
         return info | ({"latencies": dict(self.latencies)} if self._report_latencies else {})
+
+    def _start_rules(self, num_starts: int) -> StartRules:
+        """What a start must fit."""
+        chunk_shape = (self.chunk_frames, *self.model.card.frame_size, 3)
+        return StartRules(chunk_shape=chunk_shape, num_starts=num_starts, most_frames=self.model.kept_frames)
+
+    def _check_open(self, name: str) -> None:
+        """Refuse a closed env.
+
+        Raises:
+            gymnasium.error.ClosedEnvironmentError: after `close`.
+        """
+        if self._closed:
+            raise ClosedEnvironmentError(f"{name} must not be called after close(), got a closed env; make another one")
 
     def _current_state(self) -> EnvState:
         """The state.
@@ -344,29 +387,3 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         """
         if world is not None and world != self.world:
             raise ValueError(f"world must be {self.world!r}, got {world!r}; make another env with world={world!r}")
-
-
-def _checkpoint_of(world: str) -> str:
-    """The shipped checkpoint that has a world: the one of its name, or else the first.
-
-    Raises:
-        ValueError: none has it.
-    """
-    worlds = {name: tuple(read_card(name).worlds) for name in shipped_names()}
-    found = [name for name, known in worlds.items() if world in known]
-    if not found:
-        known = ", ".join(sorted({world for names in worlds.values() for world in names}))
-        raise ValueError(f"world must be one of {known}, got {world!r}; pass checkpoint= for your own")
-    return world if world in found else found[0]
-
-
-def _check_at_least(name: str, value: Any, least: int, *, whole: bool = False) -> None:
-    """Check an optional number.
-
-    Raises:
-        ValueError: it is of another kind, below `least` or not finite.
-    """
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if value is not None and not (isinstance(value, kinds) and math.isfinite(value) and value >= least):
-        noun = "an integer" if whole else "a finite number"
-        raise ValueError(f"{name} must be {noun} and at least {least}, got {value!r}; leave it out for the default")

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from wm_gym.actions import Action, check_text, scale_numbers
 from wm_gym.env import Frame, WorldModelEnv
 from wm_gym.env_state import check_same_world
+from wm_gym.starts import Starts
 from wm_gym.vector_arguments import Rows, check_count, check_mask, check_mode, each_action, each_seed
 from wm_gym.vector_infos import as_array, finals, masked, step_values
 from wm_gym.vector_state import Chunks, VectorEnvState
-from wm_gym.world_model import StepOutput, WorldModel
+from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
 
 Observations = UInt8[np.ndarray, "batch ..."]
@@ -52,7 +53,10 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         compiled: run it through `torch.compile`: the first steps take a minute or two, the others less than without.
         num_denoising_steps: decoder calls a chunk; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise; None takes the checkpoint's.
-        max_uncertainty: truncate a world once the model's uncertainty of it exceeds this; None never does.
+        context_noise: standard deviation of the noise on the latents that each step goes on from.
+        max_uncertainty: truncate a world once the model's uncertainty of it exceeds this, which
+            `infos["uncertainty_stop"]` then tells from other ends; None never does.
+        starts: what episodes begin at instead of the checkpoint's start observations, also after an autoreset.
         sample_outcomes: draw rewards and ends from the model's probabilities instead of taking their medians.
         report_latencies: put the latencies into the infos.
         max_episode_steps: truncate a world after so many steps; None never does. `gym.make_vec` fills in the id's.
@@ -74,7 +78,9 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         compiled: bool = False,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
+        context_noise: float = 0.0,
         max_uncertainty: float | None = None,
+        starts: Starts | str | Path | None = None,
         sample_outcomes: bool = False,
         report_latencies: bool = False,
         max_episode_steps: int | None = None,
@@ -93,12 +99,15 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
             compiled=compiled,
             num_denoising_steps=num_denoising_steps,
             temperature=temperature,
+            context_noise=context_noise,
             max_uncertainty=max_uncertainty,
+            starts=starts,
             sample_outcomes=sample_outcomes,
         )
         self._num_denoising_steps = num_denoising_steps
         self._temperature = temperature
-        self._max_uncertainty = math.inf if max_uncertainty is None else max_uncertainty
+        self._context_noise = context_noise
+        self._max_uncertainty = max_uncertainty
         self._sample_outcomes = sample_outcomes
         self._report_latencies = report_latencies
         self.render_mode = render_mode
@@ -199,18 +208,20 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
             each_action(actions, begins, self._read),
             num_denoising_steps=self._num_denoising_steps,
             temperature=self._temperature,
+            context_noise=self._context_noise,
             sample_outcomes=self._sample_outcomes,
         )
         elapsed_steps = state.elapsed_steps + 1
         terminations = as_array(output.terminated, np.bool_) & ~begins
-        unsure = as_array(output.uncertainty, np.float64) > self._max_uncertainty
+        values = step_values(output, self._max_uncertainty)
+        unsure = values.get("uncertainty_stop", False)
         truncations = (unsure | (elapsed_steps >= self._limit)) & ~begins
         rewards = np.where(begins, 0.0, as_array(output.reward, np.float64))
         ended = terminations | truncations
         stepped = replace(state, world_state=world_state, ended=ended, elapsed_steps=elapsed_steps)
         self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
         restarts = ended if self._mode is AutoresetMode.SAME_STEP else begins
-        infos = self._step_infos(output, stepped, restarts)
+        infos = self._step_infos(values, stepped, restarts)
         self._state = self._restart(stepped, restarts, infos)
         return self._observe(self._state.observation), rewards, terminations, truncations, infos
 
@@ -236,7 +247,9 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
 
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
         """
+        self._check_open("clone_state")
         states = tuple(generator.bit_generator.state for generator in self.np_random) if include_rng else None
         return self._current_state().copy(states)
 
@@ -308,9 +321,8 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
             return state
         return state.begin(rows, self._begin_worlds(rows, infos, [None] * self.num_envs, None))
 
-    def _step_infos(self, output: StepOutput, stepped: VectorEnvState, restarts: Rows) -> dict[str, Any]:
+    def _step_infos(self, values: dict[str, Any], stepped: VectorEnvState, restarts: Rows) -> dict[str, Any]:
         """The infos of a step; with SAME_STEP, those of rows that ended stand in `final_info`."""
-        values = step_values(output)
         if self._report_latencies:
             values["latencies"] = {stage: np.full(self.num_envs, spent) for stage, spent in self.latencies.items()}
         infos = masked(values, ~restarts)

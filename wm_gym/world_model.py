@@ -28,6 +28,7 @@ from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.transition.round_cache import RoundCache
 from wm_gym.world_card import ModelCard
 from wm_gym.world_checks import Layout, check_actions, check_frames, check_layout, layout
+from wm_gym.world_noise import context_noise as draw_context_noise
 from wm_gym.world_noise import outcome_noise, world_noise
 from wm_gym.world_state import WorldState, check_seeds
 from wm_gym.world_step import StepInputs, WorldStep, world_step
@@ -207,6 +208,7 @@ class WorldModel(nn.Module):
         *,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
+        context_noise: float = 0.0,
         sample_outcomes: bool = False,
         events: Sequence[str] | None = None,
         guidance: Guidance | None = None,
@@ -218,6 +220,8 @@ class WorldModel(nn.Module):
             actions: one a world: a text, where "" means "do nothing", or numbers in [-1, 1].
             num_denoising_steps: decoder calls; default is the card's.
             temperature: scale of the initial noise, 0 draws the mean; default is the card's.
+            context_noise: standard deviation of the noise on the latents that the step goes on from, each world's own;
+                they are in [-1, 1], and the state keeps them clean.
             sample_outcomes: draw reward and end from the heads' probabilities, with each world's own noise. Default:
                 the median reward, and an end where its probability is above 0.5. The two are drawn independently,
                 as the heads are trained; expected returns do not depend on that.
@@ -230,10 +234,13 @@ class WorldModel(nn.Module):
 
         Raises:
             ValueError: a state of another checkpoint, actions that are not one valid one a world, events that are not
-                one text a world, less than one denoising step, a negative temperature, or guidance under "swin".
+                one text a world, less than one denoising step, a negative temperature or context noise, or guidance
+                under "swin".
         """
         self._check_step(state, actions, events)
         sigmas, scale = self._sigmas_and_scale(num_denoising_steps, temperature)
+        if not 0 <= context_noise < math.inf:
+            raise ValueError(f"context_noise must be at least 0 and finite, got {context_noise}")
         clock = Stopwatch()
         with clock("transition"):
             written = self.encode_actions(actions)
@@ -251,6 +258,7 @@ class WorldModel(nn.Module):
             temperature=scale,
             sigmas=sigmas,
             guidance=None if guidance == Guidance() else guidance,
+            context_noise=context_noise * draw_context_noise(state) if context_noise else None,
             rewritten_rounds=rewritten_rounds,
         )
         stepped = self._world_step(self.parts(), sampler, inputs, clock)
@@ -289,6 +297,7 @@ class WorldModel(nn.Module):
         progress: bool = False,
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
+        context_noise: float = 0.0,
         sample_outcomes: bool = False,
     ) -> Rollout:
         """Imagine many futures; what `step` would give for each of them, without a step after an episode's end.
@@ -307,6 +316,7 @@ class WorldModel(nn.Module):
             progress: whether to show a bar on stderr once it takes more than two seconds.
             num_denoising_steps: decoder calls; default is the card's.
             temperature: scale of the initial noise; default is the card's.
+            context_noise: of each step, as `step` takes it.
             sample_outcomes: draw rewards and ends, as `step` does; futures of one world draw alike until `reseed`.
 
         Raises:
@@ -324,6 +334,7 @@ class WorldModel(nn.Module):
                 self.step,
                 num_denoising_steps=num_denoising_steps,
                 temperature=temperature,
+                context_noise=context_noise,
                 sample_outcomes=sample_outcomes,
             ),
             state,

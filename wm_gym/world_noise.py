@@ -10,13 +10,17 @@ from torch import Tensor
 
 from wm_gym.world_state import WorldState
 
-_PICTURE, _OUTCOME = 0, 1  # top words of Philox's counter: streams that never meet
+_PICTURE, _OUTCOME, _CONTEXT = 0, 1, 2  # top words of Philox's counter: streams that never meet
 
 
 def world_noise(state: WorldState, shape: tuple[int, ...]) -> Float[Tensor, "batch *shape"]:
     """Standard normal noise for the next step's picture."""
-    rows = [generator.standard_normal(shape, dtype=np.float32) for generator in _generators(state, _PICTURE)]
-    return torch.from_numpy(np.stack(rows)).to(state.latents)
+    return _normal(state, shape, _PICTURE)
+
+
+def context_noise(state: WorldState) -> Float[Tensor, "batch kept channel h w"]:
+    """Standard normal noise for the latents that the next step goes on from."""
+    return _normal(state, tuple(state.latents.shape[1:]), _CONTEXT)
 
 
 def outcome_noise(state: WorldState) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
@@ -29,6 +33,11 @@ def outcome_noise(state: WorldState) -> tuple[Float[Tensor, "batch"], Float[Tens
     draws = np.stack([generator.random(2, dtype=np.float32) for generator in _generators(state, _OUTCOME)])
     quantiles, thresholds = torch.from_numpy(draws).to(state.latents).unbind(dim=1)
     return quantiles, thresholds
+
+
+def _normal(state: WorldState, shape: tuple[int, ...], stream: int) -> Tensor:
+    rows = [generator.standard_normal(shape, dtype=np.float32) for generator in _generators(state, stream)]
+    return torch.from_numpy(np.stack(rows)).to(state.latents)
 
 
 def _generators(state: WorldState, stream: int) -> list[np.random.Generator]:

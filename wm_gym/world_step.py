@@ -34,6 +34,7 @@ class StepInputs:
         temperature: scale of the initial noise.
         sigmas: the schedule.
         guidance: on action and latent state; None for none.
+        context_noise: what is added to the state's latents before anything is computed from them; None for nothing.
         rewritten_rounds: the transition's past rounds as an event makes them; None for the state's own.
     """
 
@@ -44,6 +45,7 @@ class StepInputs:
     temperature: float
     sigmas: list[float]
     guidance: Guidance | None = None
+    context_noise: Float[Tensor, "batch kept channel h w"] | None = None
     rewritten_rounds: RoundCache | None = None
 
     @property
@@ -83,9 +85,10 @@ WorldStep = Callable[[Parts, ChunkSampler, StepInputs, Clock], Stepped]
 
 def world_step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: Clock) -> Stepped:
     """The worlds one step on; nothing that goes in is changed."""
-    state = inputs.state
+    clean = inputs.state
     with clock("transition"):
-        rounds = inputs.past_rounds
+        inputs = _blurred(parts, inputs)
+        state, rounds = inputs.state, inputs.past_rounds
         latent_state, transition = parts.transition.step(rounds, state.observation_tokens, inputs.action_tokens)
         past, memory = _past(parts, state, inputs.action_tokens, inputs.written)
     with clock("decoder"):
@@ -105,7 +108,7 @@ def world_step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: C
         state,
         rounds=state.rounds + 1,
         frames=frames,
-        latents=torch.cat([state.latents[:, latents.shape[1] :], latents], dim=1),
+        latents=torch.cat([clean.latents[:, latents.shape[1] :], latents], dim=1),
         observation_tokens=observation_tokens,
         transition=transition,
         decoder=chunks.cache,
@@ -118,6 +121,15 @@ def world_step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: C
         termination_probability=termination_logit.sigmoid(),
         uncertainty=(drawn - latents).pow(2).mean(dim=2).sqrt().amax(dim=(1, 2, 3)),
     )
+
+
+def _blurred(parts: Parts, inputs: StepInputs) -> StepInputs:
+    """The inputs with the context noise in them, as training sees histories."""
+    if inputs.context_noise is None:
+        return inputs
+    latents = inputs.state.latents + inputs.context_noise
+    tokens = parts.encoder(latents[:, -parts.card.chunk_frames :])
+    return replace(inputs, state=replace(inputs.state, latents=latents, observation_tokens=tokens))
 
 
 def _past(

@@ -171,10 +171,10 @@ def test_recordings_without_success_are_infinitely_far(starts: list[Start]) -> N
 
 def test_a_bank_opens_from_near_to_far_and_at_last_all() -> None:
     bank = bank_of(1, 1, 2, 3, 20, math.inf)
-    seen: list[int] = []
-    bank.listen(lambda rows: seen.append(len(set(rows.tolist()))))
+    seen = [bank.num_open]
     while bank.num_open < 6:
         bank.widen()
+        seen.append(len(set(bank.rows.tolist())))
     assert seen[:3] == [2, 3, 4]
     assert seen[-2:] == [5, 6]
     assert bank_of(4, 9).num_open == 1  # the nearest, where nothing is as near as asked
