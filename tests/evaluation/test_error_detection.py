@@ -40,6 +40,13 @@ def test_alarm_is_remembered_while_the_state_stays_wrong(scored: RolloutScore) -
     assert detection(scored, np.arange(scored.num_steps) == WRONG_FROM).error_auroc == 1.0
 
 
+def test_a_step_by_itself_has_no_memory_of_the_alarm(scored: RolloutScore) -> None:
+    wrong = scored.num_steps - WRONG_FROM
+    alone = detection(scored, np.arange(scored.num_steps) == WRONG_FROM).step_auroc
+    assert alone == pytest.approx((1 + (wrong - 1) / 2) / wrong)
+    assert detection(scored, np.arange(scored.num_steps) >= WRONG_FROM).step_auroc == 1.0
+
+
 def test_alarm_after_the_first_error_comes_too_late(scored: RolloutScore) -> None:
     assert detection(scored, np.arange(scored.num_steps) == WRONG_FROM + 1).first_error_auroc == 0.5
 

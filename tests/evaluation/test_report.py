@@ -121,8 +121,8 @@ def test_file_holds_the_json(report: FidelityReport, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report.json"]
 
 
-def test_trust_figures_of_true_rewards_and_ends(report: FidelityReport) -> None:
+def test_trust_figures_where_nothing_is_rewarded_or_ends(report: FidelityReport) -> None:
     numbers = report.to_json()
-    assert numbers["reward"]["macro_f1"] == numbers["termination"]["macro_f1"] == 1.0
+    assert numbers["reward"]["macro_f1"] is numbers["termination"]["macro_f1"] is None
     assert numbers["termination"]["brier"] == 0.0
     assert numbers["uncertainty"]["first_errors"] == len(report.failures)

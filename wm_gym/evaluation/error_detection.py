@@ -20,6 +20,7 @@ class ErrorDetection:
         first_error_auroc: Of a step's uncertainty, for "this step is the first whose state is wrong", among the steps
             up to there. A dream that went wrong stays wrong, however surely it goes on.
         error_auroc: Of the highest uncertainty so far, for "the state is wrong at this step", among all steps.
+        step_auroc: Of a step's own uncertainty, for the same: what `info` alone tells, without a memory of it.
         limit: The uncertainty that one in a hundred right steps exceeds.
         recall: Share of the first errors that exceed it.
         first_errors: Their number.
@@ -28,6 +29,7 @@ class ErrorDetection:
 
     first_error_auroc: float | None
     error_auroc: float | None
+    step_auroc: float | None
     limit: float | None
     recall: float | None
     first_errors: int
@@ -50,12 +52,14 @@ def detect_errors(scores: Sequence[RolloutScore]) -> ErrorDetection | None:
     before = np.concatenate([score.uncertainty[:count] for score, count in zip(scores, fresh, strict=True)])
     first = ~np.concatenate([score.exact[:count] for score, count in zip(scores, fresh, strict=True)])
     highest = np.concatenate([np.maximum.accumulate(score.uncertainty) for score in scores])
+    present = np.concatenate([score.uncertainty for score in scores])
     wrong = ~np.concatenate([score.exact for score in scores])
     limit = float(np.quantile(before[~first], 1 - _FALSE_ALARMS)) if (~first).any() else None
     found = first.any() and limit is not None
     return ErrorDetection(
         first_error_auroc=auroc(before, first),
         error_auroc=auroc(highest, wrong),
+        step_auroc=auroc(present, wrong),
         limit=limit,
         recall=float(np.mean(before[first] > limit)) if found else None,
         first_errors=int(first.sum()),

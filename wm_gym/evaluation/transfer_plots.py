@@ -77,7 +77,7 @@ def _draw_lengths(axes: Axes, report: TransferReport) -> None:
         axes.plot(policy.dream.mean_length, index, "o", color=color, markerfacecolor="white")
     axes.set_yticks(range(len(report.policies)), [_short(policy.name) for policy in report.policies], fontsize=7)
     axes.invert_yaxis()
-    axes.set_xlabel("mean steps of an episode (filled: real, open: dream)")
+    axes.set_xlabel("mean steps (filled: real, open: dream)")
     axes.set_title("episode length")
     axes.grid(alpha=0.3)
 
