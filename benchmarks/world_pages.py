@@ -1,4 +1,4 @@
-"""A page for each world, made of the registry, the twin and the committed measurements: `envs/<world>/README.md`.
+"""A page for each world, made of the registry, the twin and the committed measurements: `envs/<package>/<world>.md`.
 
 `python3 -m benchmarks.world_pages` writes them all; a test compares them with what is committed.
 """
@@ -13,13 +13,16 @@ from typing import Any
 import gymnasium as gym
 
 from envs.twin import Simulator
+from wm_gym.checkpoint import read_card
 from wm_gym.env import WorldModelEnv
+from wm_gym.vector_env import WorldModelVectorEnv
 from wm_gym.worlds import WORLDS, KnownWorld
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 _SHOWN_PHRASES = 4
 _SHOWN_ERRORS = 6
+_ARGUMENTS = ["argument", "default", "what it does"]
 
 
 def page_path(name: str) -> Path:
@@ -45,11 +48,12 @@ def world_page(name: str) -> str:
         f"# {world.id_name}",
         "<!-- written by python3 -m benchmarks.world_pages: change the code that it describes, then run it again -->",
         module,
-        f"{_text(simulator)} {_text(simulator.step)}",
+        _text(simulator),
         _ids(name, world, simulator),
         _actions(simulator),
         _spaces(simulator),
-        _variants(world),
+        _rewards(name, world, simulator),
+        _variants(world, simulator),
         _fidelity(name),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -137,21 +141,35 @@ def _spaces(simulator: type[Simulator]) -> str:
     )
 
 
-def _variants(world: KnownWorld) -> str:
-    learned = inspect.signature(WorldModelEnv.__init__).parameters
-    described = _arguments(inspect.getdoc(WorldModelEnv) or "")
-    rows = [
-        [f"`{argument}`", _default(learned[argument]), described[argument]]
-        for argument in learned
-        if argument in described
+def _rewards(name: str, world: KnownWorld, simulator: type[Simulator]) -> str:
+    said = " ".join((inspect.getdoc(simulator.step) or "").partition("\nReturns:")[0].partition("\nArgs:")[0].split())
+    learned = ""
+    if world.is_shipped:
+        low, high = read_card(name).worlds[name].reward_range
+        learned = f" The learned world's rewards lie in [{low:g}, {high:g}]."
+    return f"## Steps and rewards\n\n{said}{learned}"
+
+
+def _variants(world: KnownWorld, simulator: type[Simulator]) -> str:
+    single, batch = _documented(WorldModelEnv), _documented(WorldModelVectorEnv)
+    limit = ["`max_episode_steps`", f"`{world.max_episode_steps}`", "truncate after so many steps: the horizon."]
+    own = [row for row in batch if row[0] not in {name for name, *_ in [*single, limit]}]
+    sections = [
+        "## Variants",
+        f"Arguments of `gym.make` for the learned {world.id_name}:",
+        _table(_ARGUMENTS, [*single, limit]),
+        "`gym.make_vec` takes these too:",
+        _table(_ARGUMENTS, own),
     ]
-    return "\n\n".join(
-        [
-            "## Variants",
-            f"Arguments of `gym.make` for the learned {world.id_name}:",
-            _table(["argument", "default", "what it does"], rows),
-        ]
-    )
+    twins = [["`split`", "`'train'`", '"train" or "test"; no start belongs to both.'], *_documented(simulator)]
+    return "\n\n".join([*sections, "Arguments of the real twin:", _table(_ARGUMENTS, twins)])
+
+
+def _documented(cls: type[Any]) -> list[list[str]]:
+    """The arguments of a class that its docstring describes: name, default, what it does."""
+    parameters, described = inspect.signature(cls.__init__).parameters, _arguments(inspect.getdoc(cls) or "")
+    described |= {name: text for name, text in _arguments(inspect.getdoc(cls.__init__) or "").items() if name != "self"}
+    return [[f"`{name}`", _default(parameters[name]), described[name]] for name in parameters if name in described]
 
 
 def _default(parameter: inspect.Parameter) -> str:
@@ -203,10 +221,29 @@ def _fidelity(name: str) -> str:
             for event in ("reward", "termination")
             if report[event]["true"] or report[event]["predicted"]
         ),
+        _trust(report),
         _correlation(report),
         _hallucinations(report),
     ]
     return "\n\n".join(section for section in sections if section)
+
+
+def _trust(report: dict[str, Any]) -> str:
+    """What a learner must know of rewards, ends and doubts before it relies on them."""
+    rows = [
+        ["reward", "macro-F1 (losses, nothing, gains)", _decimal(report["reward"]["macro_f1"], 3)],
+        ["reward", "recall", _decimal(report["reward"]["recall"], 3)],
+        ["termination", "macro-F1", _decimal(report["termination"]["macro_f1"], 3)],
+        ["termination", "recall", _decimal(report["termination"]["recall"], 3)],
+        ["termination", "Brier score", f"{report['termination']['brier']:.1g}"],
+    ]
+    if doubt := report.get("uncertainty"):
+        rows += [
+            ["uncertainty", "AUROC for the first wrong step", _decimal(doubt["first_error_auroc"], 3)],
+            ["uncertainty", "AUROC for “wrong by now”, the highest so far", _decimal(doubt["error_auroc"], 3)],
+            ["uncertainty", "exceeded by 1 % of right steps: a `max_uncertainty`", _decimal(doubt["limit"], 3)],
+        ]
+    return _table(["what", "figure", "value"], rows)
 
 
 def _correlation(report: dict[str, Any]) -> str:

@@ -14,7 +14,17 @@ def test_page_is_not_stale(name: str) -> None:
 
 def test_page_lists_every_action_and_argument() -> None:
     page = world_page("minigrid")
-    for word in ("| 5 | toggle |", "`max_uncertainty`", "`wm_gym/MiniGridDiscrete-v0`", "whole state equal"):
+    for word in (
+        "| 5 | toggle |",
+        "`max_uncertainty`",
+        "`wm_gym/MiniGridDiscrete-v0`",
+        "whole state equal",
+        "`max_episode_steps`",
+        "`autoreset_mode`",
+        "`layout`",
+        "Brier",
+        "rewards lie in [0, 1]",
+    ):
         assert word in page
 
 
