@@ -115,7 +115,7 @@ def measure(checkpoint: str, config: UncertaintyConfig) -> dict[str, Any]:
     """What each measure tells of a checkpoint's errors.
 
     Raises:
-        ValueError: There is no such checkpoint, or it has several worlds.
+        ValueError: There is no such checkpoint, it has several worlds, or nobody reads their states.
     """
     model = WorldModel.from_pretrained(checkpoint, device=config.device)
     asked = FidelityConfig(
@@ -127,6 +127,8 @@ def measure(checkpoint: str, config: UncertaintyConfig) -> dict[str, Any]:
     ).resolve(model.card)
     env = make_twin(asked.twin, split=asked.split)
     source, reader = TwinRollouts(env, model, asked), reader_of(env, asked.world)
+    if reader is None:
+        raise ValueError(f"checkpoints must be of worlds whose twin reads states, got {checkpoint}; leave it out")
     scores: dict[str, list[RolloutScore]] = {name: [] for name in MEASURES}
     for first in tqdm(range(0, len(source), config.batch_size), desc=checkpoint, unit="batch"):
         rollouts = [source[index] for index in range(first, min(first + config.batch_size, len(source)))]

@@ -7,6 +7,7 @@ import argparse
 import importlib
 import inspect
 import json
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def _variants(world: KnownWorld, simulator: type[Simulator]) -> str:
         "## Variants",
         f"Arguments of `gym.make` for the learned {world.id_name}:",
         _table(_ARGUMENTS, [*single, limit]),
-        "`gym.make_vec` takes these too:",
+        '`gym.make_vec` takes them too, but for `render_mode="human"`, and these:',
         _table(_ARGUMENTS, own),
     ]
     twins = [["`split`", "`'train'`", '"train" or "test"; no start belongs to both.'], *_documented(simulator)]
@@ -173,7 +174,9 @@ def _documented(cls: type[Any]) -> list[list[str]]:
 
 
 def _default(parameter: inspect.Parameter) -> str:
-    return "" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
+    default = parameter.default
+    shown = repr(default.value if isinstance(default, Enum) else default)
+    return "" if default is inspect.Parameter.empty else f"`{shown}`"
 
 
 def _arguments(docstring: str) -> dict[str, str]:

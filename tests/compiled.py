@@ -67,6 +67,8 @@ def compare(checkpoint: str) -> dict[str, Any]:
         guidance = Guidance(action_scale=2.0)
         steps = [model.step(state, ACTIONS, guidance=guidance) for model in (compiled, plain)]
         apart = _further(apart, *((output, after) for after, output in steps))
+        steps = [model.step(state, ACTIONS, context_noise=0.2) for model in (compiled, plain)]
+        apart = _further(apart, *((output, after) for after, output in steps))
     return {"name": name, "graphs": graphs, **apart}
 
 

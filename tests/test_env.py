@@ -186,12 +186,14 @@ def test_close_may_be_called_twice(env: WorldModelEnv) -> None:
     env.close()
 
 
-@pytest.mark.parametrize("method", ["reset", "step", "render"])
+@pytest.mark.parametrize("method", ["reset", "step", "render", "clone_state", "restore_state"])
 def test_a_closed_env_says_so(env: WorldModelEnv, method: str) -> None:
     env.reset(seed=0)
+    arguments: dict[str, list[Any]] = {"step": ["wait"], "restore_state": [env.clone_state()]}
+    given = arguments.get(method, [])
     env.close()
     with pytest.raises(ClosedEnvironmentError, match=rf"{method} must not be called after close\(\).*make another one"):
-        getattr(env, method)(*(["wait"] if method == "step" else []))
+        getattr(env, method)(*given)
 
 
 def test_context_noise_repeats_by_seed_and_from_a_clone(checkpoint: Path) -> None:
@@ -235,6 +237,7 @@ BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "half a denoising step": ({"num_denoising_steps": 1.5}, "num_denoising_steps must be an integer .*got 1.5"),
     "temperature": ({"temperature": -1.0}, "temperature must be a finite number and at least 0, got -1.0"),
     "context noise": ({"context_noise": -0.1}, "context_noise must be a finite number and at least 0, got -0.1"),
+    "no context noise": ({"context_noise": None}, "context_noise must be a finite number and at least 0, got None"),
     "temperature in words": ({"temperature": "hot"}, "temperature must be a finite number .*got 'hot'"),
     "uncertainty": ({"max_uncertainty": float("nan")}, "max_uncertainty must be a finite number .*got nan"),
     "device": ({"device": "abacus"}, "device must be one that torch has here, got 'abacus'"),

@@ -91,8 +91,9 @@ def test_vec_monitor_sees_every_episode(vec_env: WorldVecEnv) -> None:
     assert ended == [3] * 6
 
 
-def test_statistics_of_a_vector_wrapper_arrive(checkpoint: Path) -> None:
-    vec_env = as_vec_env(RecordEpisodeStatistics(make(checkpoint)))
+@pytest.mark.parametrize("mode", MODES)
+def test_statistics_of_a_vector_wrapper_arrive(checkpoint: Path, mode: str) -> None:
+    vec_env = as_vec_env(RecordEpisodeStatistics(make(checkpoint, mode)))
     vec_env.reset()
     ended = [int(info["episode"]["l"]) for _ in range(7) for info in vec_env.step(ACTIONS)[3] if "episode" in info]
     assert ended == [3] * 6

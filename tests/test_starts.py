@@ -68,7 +68,10 @@ def test_a_sequence_may_change_between_resets(checkpoint: Path) -> None:
     starts[:] = [shade(70), shade(70)]
     assert int(env.reset(seed=0)[0].max()) == 70
     starts[:] = [shade(70)[:8]]
-    with pytest.raises(ValueError, match="frames must have the shape"):
+    with pytest.raises(ValueError, match=r"starts\[0\]: frames must have the shape"):
+        env.reset(seed=0)
+    starts.clear()
+    with pytest.raises(ValueError, match="starts must be at least one at a reset, got none left"):
         env.reset(seed=0)
 
 
@@ -76,6 +79,7 @@ BAD_STARTS: dict[str, tuple[Any, str]] = {
     "no folder": ("nowhere", "dataset must be a folder, got nowhere"),
     "none": ([], "starts must be at least one, got none"),
     "a number": (3, "starts must be a recording's folder or a sequence of images, got int"),
+    "a number in an array": (np.array(3), "starts must be a recording's folder or a sequence of images, got ndarray"),
     "a table": ({0: shade(3)}, "starts must be a recording's folder or a sequence of images, got dict"),
     "one picture": (shade(3), r"starts\[0\]: frames must have the shape .*got \(32, 3\)"),
     "another size": ([shade(3)[:8]], r"starts\[0\]: frames must have the shape .*got \(8, 32, 3\); resize"),

@@ -56,6 +56,16 @@ def test_state_has_the_bank_only_with_a_memory(model: WorldModel, data: Mixture)
     assert start(plain).memory is None
 
 
+def test_context_noise_leaves_the_bank_clean(model: WorldModel) -> None:
+    state = play(model, start(model), 2)
+    clear, _ = model.step(state, ["go left", "wait"])
+    blurred, _ = model.step(state, ["go left", "wait"], context_noise=0.3)
+    assert clear.memory is not None and blurred.memory is not None
+    assert torch.equal(clear.memory.latents, blurred.memory.latents)
+    assert torch.equal(clear.memory.keys, blurred.memory.keys)
+    assert not torch.equal(clear.latents, blurred.latents)
+
+
 def test_nbytes_counts_the_bank(model: WorldModel) -> None:
     state = start(model)
     bank = sum(each.nbytes for name, each in state.tensors().items() if name.startswith("memory."))

@@ -16,7 +16,7 @@ from tests.worlds import tiny_world_model
 from wm_gym.env import WorldModelEnv
 from wm_gym.vector_env import WorldModelVectorEnv
 from wm_gym.world_model import WorldModel
-from wm_gym.world_noise import context_noise, outcome_noise, world_noise
+from wm_gym.world_noise import latents_noise, outcome_noise, world_noise
 from wm_gym.world_state import WorldState
 
 assert wm_gym  # registers the ids
@@ -86,7 +86,7 @@ def test_the_noise_of_pictures_is_what_it_was_before_outcomes_had_any(model: Wor
 
 def test_context_noise_is_a_stream_of_its_own(model: WorldModel) -> None:
     state = start(model, [7, 7, 8])
-    noise = context_noise(state)
+    noise = latents_noise(state)
     assert torch.equal(noise[0], noise[1]) and not torch.equal(noise[0], noise[2])
     assert noise.shape == state.latents.shape
     assert not torch.equal(noise[0], world_noise(state, tuple(state.latents.shape[1:]))[0])
@@ -94,7 +94,7 @@ def test_context_noise_is_a_stream_of_its_own(model: WorldModel) -> None:
 
 def test_context_noise_steps_from_blurred_latents(model: WorldModel) -> None:
     state = start(model, [7, 8])
-    latents = state.latents + 0.2 * context_noise(state)
+    latents = state.latents + 0.2 * latents_noise(state)
     with torch.no_grad():
         blurred = replace(state, latents=latents, observation_tokens=model.encoder(latents))
     expected, _ = model.step(blurred, ["wait", "go left"])

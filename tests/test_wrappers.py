@@ -205,6 +205,14 @@ def test_uncertainty_stops_after_patience(patience: int, expected: list[bool]) -
     assert [info["uncertainty_stop"] for *_, info in steps] == expected
 
 
+def test_the_envs_own_stop_is_kept(checkpoint: Path) -> None:
+    env = UncertaintyStop(gym.make("wm_gym/World-v0", checkpoint=checkpoint, max_uncertainty=0.0), 0.0, patience=2)
+    env.reset(seed=0)
+    *_, truncated, info = env.step("wait")
+    assert truncated is True
+    assert info["uncertainty_stop"] is True
+
+
 def test_doubt_that_is_no_number_stops() -> None:
     env = UncertaintyStop(Unsure([float("nan")]), max_uncertainty=0.5)
     env.reset(seed=0)
@@ -248,7 +256,8 @@ def test_reward_function_reads_the_text_of_a_number() -> None:
     assert [env.step(number)[1] for number in (3, 0)] == [4.0, 17.0]
 
 
-BAD_REWARDS: list[Any] = [float("nan"), float("inf"), np.zeros(1), [1.0], [1.0, [2.0]], None, "much"]
+RAGGED: list[Any] = [[1.0, [2.0]], [1.0, [2.0, [3.0]]], [np.zeros((2, 1)), np.zeros((2, 2))]]
+BAD_REWARDS: list[Any] = [float("nan"), float("inf"), np.zeros(1), [1.0], None, "much", *RAGGED]
 
 
 @pytest.mark.parametrize("reward", BAD_REWARDS, ids=repr)
@@ -308,7 +317,7 @@ def test_vector_reward_reads_texts_through_other_wrappers(checkpoint: Path) -> N
     assert seen == [["go left", "wait"]]
 
 
-BAD_BATCHES: list[Any] = [1.0, np.zeros(3), np.zeros((2, 1)), np.array([0.0, np.nan]), [0.0, None], [1.0, [2.0]], None]
+BAD_BATCHES: list[Any] = [1.0, np.zeros(3), np.zeros((2, 1)), np.array([0.0, np.nan]), [0.0, None], None, *RAGGED]
 
 
 @pytest.mark.parametrize("rewards", BAD_BATCHES, ids=repr)

@@ -46,6 +46,7 @@ class BoxWorldModelEnv(WorldModelEnv):
         Raises:
             ValueError: the action is no such array. The env stays as it was.
             gymnasium.error.ResetNeeded: before the first reset, or after the end.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
         """
         chunk, reward, terminated, truncated, info = super().step(action)
         return chunk[-1].copy(), reward, terminated, truncated, info

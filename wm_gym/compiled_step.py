@@ -23,7 +23,8 @@ def compiled_step(device: torch.device, backend: str = "inductor", fullgraph: bo
 
     A batch of one has a graph of its own; of other sizes the first has one until a second comes, then all share one. So
     results differ from the plain ones in the last bits, and repeat where the same sizes came in the same order. Each
-    number of denoising steps has graphs of its own, and so have guided steps and, with a memory, events; from the ninth
+    number of denoising steps has graphs of its own, and so have guided steps, steps with
+    context noise and, with a memory, events; from the ninth
     graph of a model on (torch's `recompile_limit`), what is new runs as if it were not compiled. On a GPU the kernels
     of a graph are launched at once, as a CUDA graph that is recorded for each batch size.
 

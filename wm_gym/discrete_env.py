@@ -42,6 +42,7 @@ class DiscreteWorldModelEnv(WorldModelEnv):
         Raises:
             ValueError: the action is no such integer. The env stays as it was.
             gymnasium.error.ResetNeeded: before the first reset, or after the end.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
         """
         chunk, reward, terminated, truncated, info = super().step(self._numbered.text(action))
         return chunk[-1].copy(), reward, terminated, truncated, info

@@ -17,13 +17,16 @@ from wm_gym.env_arguments import check_at_least, checkpoint_of
 from wm_gym.env_state import EnvState, as_env_state
 from wm_gym.keys import key_codes
 from wm_gym.start import StartRules, check_frames, check_index, check_options, twin_start
-from wm_gym.starts import Starts, open_starts
+from wm_gym.starts import Starts, check_start, open_starts
 from wm_gym.world_card import WorldCard
 from wm_gym.world_model import StepOutput, WorldModel
 from wm_gym.world_state import WorldState
 
 Chunk = UInt8[np.ndarray, "time height width 3"]
 Frame = UInt8[np.ndarray, "height width 3"]
+
+RESET_INFOS = ("start", "index")
+"""What the info of a reset may hold."""
 
 
 class WorldModelEnv(gym.Env[Any, Any], EzPickle):
@@ -41,10 +44,10 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
     differ between two runs of the same episode, which `check_env` takes for nondeterminism. `env.unwrapped.latencies`
     always has those of the last step.
 
-    `reset(options=...)` says where the world starts; without it, one of the checkpoint's start observations is drawn:
+    `reset(options=...)` says where the world starts; without it, one of the env's start observations is drawn:
 
     - `frames`: an image (height, width, 3), a chunk, or a clip that also shows how things move, uint8.
-    - `index` (or `episode`): number of a start observation of the checkpoint.
+    - `index` (or `episode`): number of one of `starts`, or else of the checkpoint's start observations.
     - `state`: an `EnvState` or a `WorldState` of the same checkpoint; the rest of its noise is already decided by it.
     - `world`: the name of the world, which must be this env's.
 
@@ -64,8 +67,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         max_uncertainty: truncate once the model's uncertainty exceeds it, which `info["uncertainty_stop"]` then tells
             from other ends; None never does. Learners take it for a time limit and bootstrap.
         starts: what episodes begin at instead of the checkpoint's start observations: the folder of a recording of the
-            world, any of whose observations it may be, an array (starts, [time,] height, width, 3), or another
-            sequence of images, chunks or clips, uint8.
+            world (any of its observations but an episode's last), an array (starts, [time,] height, width, 3), or
+            another sequence of images, chunks or clips, uint8. Only a folder's name survives `spec.to_json()`.
         sample_outcomes: draw reward and end from the model's probabilities, with the world's own noise, instead of
             taking their medians; so a reward that the model half believes in is paid half of the time.
         report_latencies: put the latencies into `info`.
@@ -110,7 +113,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             raise ValueError(f"render_mode must be None, 'rgb_array' or 'human', got {render_mode!r}")
         check_at_least("num_denoising_steps", num_denoising_steps, 1, whole=True)
         check_at_least("temperature", temperature, 0)
-        check_at_least("context_noise", context_noise, 0)
+        check_at_least("context_noise", context_noise, 0, optional=False)
         check_at_least("max_uncertainty", max_uncertainty, 0)
         self.render_mode = render_mode
         name = checkpoint_of(world or "minigrid") if checkpoint is None else checkpoint
@@ -123,6 +126,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         self._max_uncertainty = max_uncertainty
         self._sample_outcomes = sample_outcomes
         self._report_latencies = report_latencies
+        self._has_own_starts = starts is not None
         self._starts = open_starts(starts, self.model.starts.get(self.world, ()), self.world, self._start_rules(0))
         self._state: EnvState | None = None
         self._screen: Any = None
@@ -175,7 +179,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             start observation) or "twin" (of a world that comes without start observations).
 
         Raises:
-            ValueError: the options do not fit. The env stays as it was.
+            ValueError: the options do not fit, and the env stays as it was; or none of `starts` is left, or the drawn
+                one does not fit.
             gymnasium.error.ClosedEnvironmentError: after `close`.
         """
         self._check_open("reset")
@@ -192,14 +197,14 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             return self._begin(saved.world_state), {"start": "state"}
         if chunk is not None:
             return self._begin(self._reset_model(chunk)), {"start": "frames"}
+        if not rules.num_starts and self._has_own_starts:
+            raise ValueError("starts must be at least one at a reset, got none left; add some, or make another env")
         if not rules.num_starts:
             start = twin_start(self.world, int(self.np_random.integers(2**31)))
             return self._begin(self._reset_model(start)), {"start": "twin"}
         index = int(self.np_random.integers(rules.num_starts)) if index is None else index
-        return self._begin(self._reset_model(check_frames(self._starts[index], rules))), {
-            "start": "index",
-            "index": index,
-        }
+        start = check_start(self._starts, index, rules)
+        return self._begin(self._reset_model(start)), {"start": "index", "index": index}
 
     def step(self, action: Any) -> tuple[Chunk, float, bool, bool, dict[str, Any]]:
         """Say a text to the world.
@@ -254,7 +259,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
 
     def close(self) -> None:
         """Close the window, if there is one; the env is not to be used again."""
-        self._closed = True
+        self._closed, self._state = True, None
         if self._screen is not None:
             self._screen.close()
             self._screen = None
@@ -268,7 +273,9 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
 
         Raises:
             gymnasium.error.ResetNeeded: before the first reset.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
         """
+        self._check_open("clone_state")
         state = self._current_state()
         return replace(state, rng=self.np_random.bit_generator.state if include_rng else None)
 
@@ -282,7 +289,9 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
 
         Raises:
             ValueError: it is something else, or of another checkpoint or world. The env stays as it was.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
         """
+        self._check_open("restore_state")
         if not isinstance(state, EnvState):
             raise ValueError(
                 f"state must come from clone_state(), got {type(state).__name__}; "

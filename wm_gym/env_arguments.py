@@ -22,13 +22,15 @@ def checkpoint_of(world: str) -> str:
     return world if world in found else found[0]
 
 
-def check_at_least(name: str, value: Any, least: int, *, whole: bool = False) -> None:
-    """Check an optional number.
+def check_at_least(name: str, value: Any, least: int, *, whole: bool = False, optional: bool = True) -> None:
+    """Check a number, which may be None where it is optional.
 
     Raises:
         ValueError: it is of another kind, below `least` or not finite.
     """
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if value is not None and not (isinstance(value, kinds) and math.isfinite(value) and value >= least):
+    if value is None and optional:
+        return
+    if not (isinstance(value, kinds) and math.isfinite(value) and value >= least):
         noun = "an integer" if whole else "a finite number"
         raise ValueError(f"{name} must be {noun} and at least {least}, got {value!r}; leave it out for the default")

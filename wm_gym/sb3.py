@@ -14,6 +14,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import DictInfoToList
 from numpy.typing import NDArray
 
+from wm_gym.env import RESET_INFOS
+
 try:
     from stable_baselines3.common.vec_env import VecEnv
     from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
@@ -94,14 +96,9 @@ class WorldVecEnv(VecEnv):
         rows = np.flatnonzero(dones).tolist()
         if self._same_step:
             for row in rows:
-                begun = infos[row]
-                ended = {name: begun.pop(name) for name in ("final_obs", "final_info", "TimeLimit.truncated")}
-                self.reset_infos[row] = begun
-                infos[row] = {
-                    **ended["final_info"],
-                    "terminal_observation": ended["final_obs"],
-                    "TimeLimit.truncated": ended["TimeLimit.truncated"],
-                }
+                info = infos[row]
+                self.reset_infos[row] = {name: info.pop(name) for name in RESET_INFOS if name in info}
+                info |= info.pop("final_info", {}) | {"terminal_observation": info.pop("final_obs")}
             return observations
         for row in rows:
             infos[row]["terminal_observation"] = observations[row].copy()

@@ -21,7 +21,7 @@ class StartRules:
 
     Attributes:
         chunk_shape: (chunk_frames, height, width, 3) of the world.
-        num_starts: start observations that came with the checkpoint.
+        num_starts: start observations to choose from.
         most_frames: longest clip to start from.
     """
 

@@ -16,7 +16,10 @@ Clip = UInt8[np.ndarray, "time height width 3"]
 
 @runtime_checkable
 class Starts(Protocol):
-    """Images, chunks or clips by number; their count may change between two resets, as a curriculum's does."""
+    """Images, chunks or clips by number; their count may change between two resets, as a curriculum's does.
+
+    Envs in other processes, or made from a `spec`, have copies.
+    """
 
     def __len__(self) -> int:
         """How many there are now."""
@@ -33,6 +36,10 @@ class RecordedStarts:
     Args:
         dataset: the recording; an episode is read anew for each start.
         most_frames: of a clip.
+
+    Raises:
+        IndexError: on reading a number that there is not.
+        DatasetError: on reading an episode whose file is missing or corrupt.
     """
 
     def __init__(self, dataset: Dataset, most_frames: int) -> None:
@@ -73,14 +80,23 @@ def open_starts(given: Starts | str | os.PathLike[str] | None, own: Starts, worl
         if dataset.manifest.world != world:
             raise ValueError(f"starts must be a recording of {world!r}, got one of {dataset.manifest.world!r}: {given}")
         found = RecordedStarts(dataset, rules.most_frames)
-    elif isinstance(given, Starts) and not isinstance(given, Mapping):
+    elif isinstance(given, Starts) and not isinstance(given, Mapping) and getattr(given, "shape", None) != ():
         found = given
     else:
         raise ValueError(f"starts must be a recording's folder or a sequence of images, got {type(given).__name__}")
     if not len(found):
         raise ValueError("starts must be at least one, got none; leave them out for the checkpoint's own")
-    try:
-        check_frames(found[0], rules)
-    except ValueError as error:
-        raise ValueError(f"starts[0]: {error}") from error
+    check_start(found, 0, rules)
     return found
+
+
+def check_start(starts: Starts, index: int, rules: StartRules) -> Clip:
+    """One of the starts.
+
+    Raises:
+        ValueError: it does not fit.
+    """
+    try:
+        return check_frames(starts[index], rules)
+    except ValueError as error:
+        raise ValueError(f"starts[{index}]: {error}") from error

@@ -28,8 +28,7 @@ from wm_gym.transition.language_action_encoder import LanguageActionEncoder
 from wm_gym.transition.round_cache import RoundCache
 from wm_gym.world_card import ModelCard
 from wm_gym.world_checks import Layout, check_actions, check_frames, check_layout, layout
-from wm_gym.world_noise import context_noise as draw_context_noise
-from wm_gym.world_noise import outcome_noise, world_noise
+from wm_gym.world_noise import latents_noise, outcome_noise, world_noise
 from wm_gym.world_state import WorldState, check_seeds
 from wm_gym.world_step import StepInputs, WorldStep, world_step
 
@@ -258,7 +257,7 @@ class WorldModel(nn.Module):
             temperature=scale,
             sigmas=sigmas,
             guidance=None if guidance == Guidance() else guidance,
-            context_noise=context_noise * draw_context_noise(state) if context_noise else None,
+            context_noise=context_noise * latents_noise(state) if context_noise else None,
             rewritten_rounds=rewritten_rounds,
         )
         stepped = self._world_step(self.parts(), sampler, inputs, clock)

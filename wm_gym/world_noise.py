@@ -18,7 +18,7 @@ def world_noise(state: WorldState, shape: tuple[int, ...]) -> Float[Tensor, "bat
     return _normal(state, shape, _PICTURE)
 
 
-def context_noise(state: WorldState) -> Float[Tensor, "batch kept channel h w"]:
+def latents_noise(state: WorldState) -> Float[Tensor, "batch kept channel h w"]:
     """Standard normal noise for the latents that the next step goes on from."""
     return _normal(state, tuple(state.latents.shape[1:]), _CONTEXT)
 
@@ -35,7 +35,8 @@ def outcome_noise(state: WorldState) -> tuple[Float[Tensor, "batch"], Float[Tens
     return quantiles, thresholds
 
 
-def _normal(state: WorldState, shape: tuple[int, ...], stream: int) -> Tensor:
+def _normal(state: WorldState, shape: tuple[int, ...], stream: int) -> Float[Tensor, "batch *shape"]:
+    """Standard normal noise of a stream."""
     rows = [generator.standard_normal(shape, dtype=np.float32) for generator in _generators(state, stream)]
     return torch.from_numpy(np.stack(rows)).to(state.latents)
 

@@ -85,18 +85,17 @@ WorldStep = Callable[[Parts, ChunkSampler, StepInputs, Clock], Stepped]
 
 def world_step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: Clock) -> Stepped:
     """The worlds one step on; nothing that goes in is changed."""
-    clean = inputs.state
+    state = inputs.state
     with clock("transition"):
-        inputs = _blurred(parts, inputs)
-        state, rounds = inputs.state, inputs.past_rounds
-        latent_state, transition = parts.transition.step(rounds, state.observation_tokens, inputs.action_tokens)
-        past, memory = _past(parts, state, inputs.action_tokens, inputs.written)
+        seen = _seen(parts, inputs)
+        latent_state, transition = parts.transition.step(inputs.past_rounds, seen.tokens, inputs.action_tokens)
+        past, memory = _past(parts, state, seen, inputs.action_tokens, inputs.written)
     with clock("decoder"):
         history = ChunkHistory(state.decoder, state.streams)
         if inputs.guidance is None:
             drawn, chunks = sampler.draw(history, past, latent_state, inputs.noise, inputs.temperature, inputs.sigmas)
         else:
-            conditions = _conditions(parts, inputs, inputs.guidance, past, latent_state)
+            conditions = _conditions(parts, inputs, seen, inputs.guidance, past, latent_state)
             drawn, chunks = draw_guided(sampler, history, conditions, inputs.temperature * inputs.noise, inputs.sigmas)
     with clock("autoencoder"):
         frames = parts.autoencoder.decode(drawn)
@@ -108,7 +107,7 @@ def world_step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: C
         state,
         rounds=state.rounds + 1,
         frames=frames,
-        latents=torch.cat([clean.latents[:, latents.shape[1] :], latents], dim=1),
+        latents=torch.cat([state.latents[:, latents.shape[1] :], latents], dim=1),
         observation_tokens=observation_tokens,
         transition=transition,
         decoder=chunks.cache,
@@ -123,30 +122,43 @@ def world_step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: C
     )
 
 
-def _blurred(parts: Parts, inputs: StepInputs) -> StepInputs:
-    """The inputs with the context noise in them, as training sees histories."""
+@dataclass(frozen=True)
+class _Seen:
+    """The last frames as a step sees them, with its context noise."""
+
+    latents: Float[Tensor, "batch kept channel h w"]
+    tokens: Float[Tensor, "batch tokens width"]
+
+
+def _seen(parts: Parts, inputs: StepInputs) -> _Seen:
+    """The state's frames, blurred as training blurs histories."""
+    state = inputs.state
     if inputs.context_noise is None:
-        return inputs
-    latents = inputs.state.latents + inputs.context_noise
-    tokens = parts.encoder(latents[:, -parts.card.chunk_frames :])
-    return replace(inputs, state=replace(inputs.state, latents=latents, observation_tokens=tokens))
+        return _Seen(state.latents, state.observation_tokens)
+    latents = state.latents + inputs.context_noise
+    return _Seen(latents, parts.encoder(latents[:, -parts.card.chunk_frames :]))
 
 
 def _past(
     parts: Parts,
     state: WorldState,
+    seen: _Seen,
     action_tokens: Float[Tensor, "batch tokens width"],
     written: Float[Tensor, "batch tokens width"],
 ) -> tuple[Float[Tensor, "batch past channel h w"], MemoryBank | None]:
-    """What memory shows and the frames before the chunk, as the decoder takes them; and the memory after it."""
+    """What memory shows and the frames before the chunk, as the decoder takes them; and the memory after it.
+
+    A memory is asked for the clean picture, and keeps it.
+    """
     present = state.latents[:, -parts.card.chunk_frames :]
     picture, memory = parts.transition.recall_and_write(action_tokens, state.memory, present, written)
-    return torch.cat([picture, state.latents[:, -parts.decoder.config.past_frames :]], dim=1), memory
+    return torch.cat([picture, seen.latents[:, -parts.decoder.config.past_frames :]], dim=1), memory
 
 
 def _conditions(
     parts: Parts,
     inputs: StepInputs,
+    seen: _Seen,
     guidance: Guidance,
     past: Float[Tensor, "batch past channel h w"],
     latent_state: Float[Tensor, "batch states width"],
@@ -156,8 +168,8 @@ def _conditions(
     conditions = [Condition(weight=whole, past=past, latent_state=latent_state)]
     if without_action:
         unknown = torch.zeros_like(inputs.action_tokens)  # as `action_dropout` trains it
-        aimless, _ = parts.transition.step(inputs.past_rounds, inputs.state.observation_tokens, unknown)
-        anywhere, _ = _past(parts, inputs.state, unknown, unknown)
+        aimless, _ = parts.transition.step(inputs.past_rounds, seen.tokens, unknown)
+        anywhere, _ = _past(parts, inputs.state, seen, unknown, unknown)
         conditions.append(Condition(weight=without_action, past=anywhere, latent_state=aimless))
     if without_state:
         nothing = torch.zeros_like(latent_state)

@@ -67,6 +67,16 @@ def test_equal_seeds_and_texts_give_equal_frames(model: PanWorldModel) -> None:
     assert not torch.equal(model.step(state, ["go left"])[1].frames, once)
 
 
+def test_context_noise_is_never_below_the_configs(model: PanWorldModel) -> None:
+    state = model.reset(frames(), seeds=[0])
+    kept = {noise: model.step(state, ["go"], context_noise=noise)[0] for noise in (0.0, 0.001, 0.5)}
+    assert torch.equal(kept[0.001].decoder.keys, kept[0.0].decoder.keys)
+    assert not torch.equal(kept[0.5].decoder.keys, kept[0.0].decoder.keys)
+    assert torch.equal(kept[0.5].frames, kept[0.0].frames)  # it blurs what comes after
+    with pytest.raises(ValueError, match=r"context_noise must be in \[0, 1\) here, got 1"):
+        model.step(state, ["go"], context_noise=1.0)
+
+
 def test_the_state_outlives_a_file_bit_for_bit(model: PanWorldModel, tmp_path: Path) -> None:
     state, _ = model.step(model.reset(frames(), seeds=[0]), ["go"])
     state.save(tmp_path / "state.safetensors")

@@ -131,6 +131,18 @@ def test_dreams_begin_at_the_starts(checkpoint: str, starts: list[Start], tmp_pa
     assert dones.all() and {frame.tobytes() for frame in frames} <= known
 
 
+def test_dreams_begin_further_away_once_the_bank_is_wider(checkpoint: str, tmp_path: Path) -> None:
+    shades = {distance: np.full((1, 64, 64, 3), 40 * distance, np.uint8) for distance in (1, 2)}
+    bank = StartBank(
+        [Start(chunk=shade, seed=0, actions=(), arguments=(), distance=far) for far, shade in shades.items()], 1
+    )
+    vec_env = make_dreams(tiny(tmp_path, checkpoint), bank)
+    vec_env.seed(0)
+    assert {int(frame.max()) for _ in range(8) for frame in np.asarray(vec_env.reset())} == {40}
+    bank.open(2)
+    assert {int(frame.max()) for _ in range(8) for frame in np.asarray(vec_env.reset())} == {40, 80}
+
+
 def test_the_learner_sees_scaled_rewards_and_reports_do_not() -> None:
     vec_env = ScaledRewards(VecMonitor(DummyVecEnv([lambda: gym.make("CartPole-v1")])), 0.1)
     vec_env.reset()

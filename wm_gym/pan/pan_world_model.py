@@ -149,23 +149,23 @@ class PanWorldModel(WorldModel):
             actions: one text a world, where "" means "do nothing".
             num_denoising_steps: decoder calls; default is the card's.
             temperature: scale of the initial noise; default is the card's.
-            context_noise: the noise level, at most 1, at which this step's chunk becomes what later ones are drawn
-                from; 0 leaves the config's `context_sigma`.
+            context_noise: the noise level, below 1, at which this step's chunk becomes what later ones are drawn from,
+                where it is above the config's `context_sigma`.
             sample_outcomes: nothing to sample here: no heads.
             events: what happens to each world beside the action, in words that follow it; "" for nothing.
             guidance: in place of the config's scale; text and latent state have one together, `action_scale`.
 
         Raises:
             ValueError: a state of another model, actions or events that are not one text a world, less than one
-                denoising step, a negative temperature, a context noise outside [0, 1], or a `state_scale` of its own.
+                denoising step, a negative temperature, a context noise outside [0, 1), or a `state_scale` of its own.
         """
         self._check_step(state, actions, events)
         guidance = guidance or Guidance(action_scale=self._parts.config.guidance_scale)
         if guidance.state_scale != 1:
             raise ValueError(f"state_scale must be 1 here, got {guidance.state_scale}; action_scale scales both")
         sigmas, scale = self._sigmas_and_scale(num_denoising_steps, temperature)
-        if not 0 <= context_noise <= 1:
-            raise ValueError(f"context_noise must be in [0, 1] here, got {context_noise}")
+        if not 0 <= context_noise < 1:
+            raise ValueError(f"context_noise must be in [0, 1) here, got {context_noise}")
         parts, clock = self._parts, Stopwatch()
         told = zip(actions, events or [""] * len(actions), strict=True)
         texts = [". ".join(filter(None, (str(action), event))) for action, event in told]
@@ -184,7 +184,7 @@ class PanWorldModel(WorldModel):
             latents = latents.float()
         with clock("decoder"), parts.placement.running(parts.decoder):
             noise = self._noise(state, _CONTEXT)
-            sigma = context_noise or parts.config.context_sigma
+            sigma = max(context_noise, parts.config.context_sigma)
             cache = write_chunk(parts.decoder, state.decoder, conditions, latents, noise, sigma)
         with clock("encoder"), parts.placement.running(parts.encoder):
             tokens = parts.encoder(frames)

@@ -65,7 +65,10 @@ def as_numbers(rewards: Any) -> NDArray[Any]:
     try:
         return np.asarray(rewards)
     except ValueError:  # rows of different lengths
-        return np.asarray(rewards, dtype=object)
+        ragged = np.empty(len(rewards), dtype=object)
+        for row, reward in enumerate(rewards):
+            ragged[row] = reward
+        return ragged
 
 
 def is_finite(rewards: Any) -> bool:

@@ -52,4 +52,5 @@ class UncertaintyStop(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         sure = info["uncertainty"] <= self._max_uncertainty  # nor where it is NaN
         self._unsure_steps = 0 if sure else self._unsure_steps + 1
         stopped = self._unsure_steps >= self._patience
-        return observation, reward, terminated, truncated or stopped, info | {"uncertainty_stop": stopped}
+        told = stopped or bool(info.get("uncertainty_stop", False))  # by the env itself
+        return observation, reward, terminated, truncated or stopped, info | {"uncertainty_stop": told}

@@ -67,6 +67,6 @@ class VectorRewardFunction(gym.vector.VectorWrapper[Any, Any, Any, Any, Any]):
         if judged.shape != (self.num_envs,):
             raise ValueError(f"{rule}, got shape {judged.shape}")
         for row in np.flatnonzero(~begins):
-            if np.ndim(judged[row]) or not is_finite(judged[row]):
+            if as_numbers(judged[row]).ndim or not is_finite(judged[row]):
                 raise ValueError(f"{rule}, got {judged[row]!r} for world {row}")
         return np.where(begins, 0.0, judged).astype(np.float64)
