@@ -67,7 +67,7 @@ class PPOConfig:
     starts: tuple[Path, ...] = ()
     num_starts: int = 8192
     curriculum: float | None = 0.8
-    steps: int = 600_000
+    steps: int = 800_000
     num_envs: int = 64
     horizon: int = 48
     temperature: float | None = None
