@@ -61,9 +61,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         num_denoising_steps: decoder calls a chunk, at least 1; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise, at least 0; None takes the checkpoint's. More makes the world
             less predictable, and its mistakes harder to exploit.
-        context_noise: standard deviation of the noise on the latents that each step goes on from, at least 0; up to the
-            `history_noise` that the weights were trained with (0.1 to 0.3) worlds stay what they are, but no fine
-            detail of them can be counted on.
+        context_noise: standard deviation of the noise on the latents that each step goes on from, at least 0, so
+            that no fine detail of them can be counted on. Training blurs histories as much, up to `history_noise`.
         max_uncertainty: truncate once the model's uncertainty exceeds it, which `info["uncertainty_stop"]` then tells
             from other ends; None never does. Learners take it for a time limit and bootstrap.
         starts: what episodes begin at instead of the checkpoint's start observations: the folder of a recording of the
