@@ -23,7 +23,7 @@ from tqdm import tqdm
 from benchmarks.report import write_report
 from wm_gym.actions import Action
 from wm_gym.evaluation.config import FidelityConfig
-from wm_gym.evaluation.dreaming import NO_ACTION, Dream, stack_clips
+from wm_gym.evaluation.dreaming import NO_ACTION, Dream, collect_dreams, stack_clips
 from wm_gym.evaluation.error_detection import detect_errors
 from wm_gym.evaluation.provenance import machine
 from wm_gym.evaluation.rollouts import RealRollout
@@ -94,21 +94,14 @@ def dream_doubting(model: WorldModel, rollouts: Sequence[RealRollout]) -> list[t
         state, output, measured = step_doubting(model, state, said)
         outputs.append(output)
         doubts.append(measured)
-    dreams = []
-    for row, rollout in enumerate(rollouts):
-        seen = outputs[: rollout.num_steps]
-        dream = Dream(
-            observations=np.stack([output.frames[row].cpu().numpy() for output in seen]),
-            rewards=np.array([float(output.reward[row]) for output in seen], np.float32),
-            terminated=np.array([bool(output.terminated[row]) for output in seen]),
-            termination_probabilities=np.array([float(out.termination_probability[row]) for out in seen], np.float32),
-            uncertainties=np.array([float(output.uncertainty[row]) for output in seen], np.float32),
-        )
-        told = {
-            name: np.array([float(each[name][row]) for each in doubts[: len(seen)]], np.float32) for name in MEASURES
+    told = [
+        {
+            name: np.array([float(each[name][row]) for each in doubts[: rollout.num_steps]], np.float32)
+            for name in MEASURES
         }
-        dreams.append((dream, told))
-    return dreams
+        for row, rollout in enumerate(rollouts)
+    ]
+    return list(zip(collect_dreams(outputs, rollouts), told, strict=True))
 
 
 def measure(checkpoint: str, config: UncertaintyConfig) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wm_gym.action_tokens import ActionTokens
 from wm_gym.actions import Action, check_numbers
 from wm_gym.checkpoint import Parts, read_checkpoint, write_checkpoint
 from wm_gym.compiled_step import compiled_step
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StepOutput", "WorldModel", "world_noise"]
 
-ACTION_CACHE_SIZE = 65536  # distinct texts kept encoded
-
 
 class WorldModel(nn.Module):
     """Simulates a batch of worlds from frames and action texts."""
@@ -55,7 +54,7 @@ class WorldModel(nn.Module):
         self.transition = parts.transition
         self.heads = parts.heads
         self.decoder = parts.decoder
-        self._action_tokens: dict[str, Tensor] = {}
+        self._action_tokens = ActionTokens()
         self._state_layout: Layout = {}
         self._sampling = sampling
         self._world_step: WorldStep = world_step
@@ -364,24 +363,9 @@ class WorldModel(nn.Module):
             self._state_layout = layout(self.reset(blank, seeds=[0]))
         check_layout(state, self._state_layout)
 
-    @torch.no_grad()
     def encode_actions(self, actions: Sequence[Action]) -> Float[Tensor, "batch tokens width"]:
         """Action tokens of each action; a distinct text is encoded once and then remembered."""
-        texts = {action for action in actions if isinstance(action, str)}
-        if len(self._action_tokens) + len(texts - self._action_tokens.keys()) > ACTION_CACHE_SIZE:
-            self._action_tokens.clear()
-        for text in sorted(texts - self._action_tokens.keys()):  # one by one: tokens must not depend on others' padding
-            read, real = self.reader.read([text])
-            self._action_tokens[text] = self.action_encoder(read.to(self.device), real.to(self.device))[0]
-        return torch.stack([self._encode_action(action) for action in actions])
-
-    def _encode_action(self, action: Action) -> Float[Tensor, "tokens width"]:
-        if isinstance(action, str):
-            return self._action_tokens[action]
-        values = torch.as_tensor(np.asarray(action, np.float32), device=self.device)
-        assert isinstance(self.action_encoder, LanguageActionEncoder), "checked before"
-        tokens: Tensor = self.action_encoder.encode_controls(values[None])[0]
-        return tokens
+        return self._action_tokens.encode(actions, self.reader, self.action_encoder, self.device)
 
     def train(self, mode: bool = True) -> "WorldModel":
         """Switch between training and evaluation; what was remembered of the weights before is forgotten."""
@@ -398,20 +382,16 @@ class WorldModel(nn.Module):
         self, num_denoising_steps: int | None, temperature: float | None
     ) -> tuple[list[float], float]:
         """The schedule and the scale of the initial noise, the card's where the caller names none."""
-        steps = self._usual_steps if num_denoising_steps is None else num_denoising_steps
         scale = self.card.temperature if temperature is None else temperature
-        if not isinstance(steps, int | np.integer):
-            raise ValueError(f"num_denoising_steps must be an integer and at least 1, got {steps!r}")
+        if not isinstance(num_denoising_steps, int | np.integer | None):
+            raise ValueError(f"num_denoising_steps must be an integer and at least 1, got {num_denoising_steps!r}")
         if not 0 <= scale < math.inf:
             raise ValueError(f"temperature must be at least 0 and finite, got {scale}")
-        return self._schedule(int(steps)), float(scale)
+        return self._sigmas(num_denoising_steps), float(scale)
 
-    @property
-    def _usual_steps(self) -> int:
-        return self.sampler.num_steps(self.card.num_denoising_steps)
-
-    def _schedule(self, num_denoising_steps: int) -> list[float]:
-        return self.sampler.sigmas(num_denoising_steps)
+    def _sigmas(self, num_denoising_steps: int | None) -> list[float]:
+        usual = self.sampler.num_steps(self.card.num_denoising_steps)
+        return self.sampler.sigmas(usual if num_denoising_steps is None else int(num_denoising_steps))
 
     def _observed(self, frames: NDArray[np.uint8] | Tensor) -> UInt8[Tensor, "batch frames height width 3"]:
         """The frames that worlds begin at, checked, on the device."""

@@ -64,25 +64,27 @@ def dream_rollouts(
     longest = max(rollout.num_steps for rollout in rollouts)
     actions = [rollout.actions + (NO_ACTION,) * (longest - rollout.num_steps) for rollout in rollouts]
     starts = stack_clips([rollout.clip for rollout in rollouts], model.kept_frames)
-    frames: list[np.ndarray] = []
-    rewards: list[np.ndarray] = []
-    terminated: list[np.ndarray] = []
-    probabilities: list[np.ndarray] = []
-    uncertainties: list[np.ndarray] = []
+    outputs: list[StepOutput] = []
     for output in dream_steps(model, starts, [rollout.seed for rollout in rollouts], actions, sampling):
-        frames.append(output.frames.cpu().numpy())
-        rewards.append(output.reward.cpu().numpy())
-        terminated.append(output.terminated.cpu().numpy())
-        probabilities.append(output.termination_probability.cpu().numpy())
-        uncertainties.append(output.uncertainty.cpu().numpy())
+        outputs.append(output)
         on_step()
+    return collect_dreams(outputs, rollouts)
+
+
+def collect_dreams(outputs: Sequence[StepOutput], rollouts: Sequence[RealRollout]) -> list[Dream]:
+    """Splits what a batch of rollouts got, step by step, into the dream of each, as long as its rollout."""
+    frames = [output.frames.cpu().numpy() for output in outputs]
+    rewards = np.stack([output.reward.cpu().numpy() for output in outputs])
+    terminated = np.stack([output.terminated.cpu().numpy() for output in outputs])
+    probabilities = np.stack([output.termination_probability.cpu().numpy() for output in outputs])
+    uncertainties = np.stack([output.uncertainty.cpu().numpy() for output in outputs])
     return [
         Dream(
             observations=np.stack([chunks[row] for chunks in frames[: rollout.num_steps]]),
-            rewards=np.stack(rewards)[: rollout.num_steps, row],
-            terminated=np.stack(terminated)[: rollout.num_steps, row],
-            termination_probabilities=np.stack(probabilities)[: rollout.num_steps, row],
-            uncertainties=np.stack(uncertainties)[: rollout.num_steps, row],
+            rewards=rewards[: rollout.num_steps, row],
+            terminated=terminated[: rollout.num_steps, row],
+            termination_probabilities=probabilities[: rollout.num_steps, row],
+            uncertainties=uncertainties[: rollout.num_steps, row],
         )
         for row, rollout in enumerate(rollouts)
     ]

@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from wm_gym.action_tokens import ActionTokens
 from wm_gym.actions import Action
 from wm_gym.decoder.guidance import Guidance
 from wm_gym.decoder.sigmas import sampling_sigmas
@@ -50,7 +51,7 @@ class PanWorldModel(WorldModel):
         self._parts = parts
         self.networks = nn.ModuleList(parts.networks)
         self._texts: dict[str, Tensor] = {}
-        self._action_tokens: dict[str, Tensor] = {}
+        self._action_tokens = ActionTokens()
         self._state_layout: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
 
     @property
@@ -213,12 +214,9 @@ class PanWorldModel(WorldModel):
             torch.stack([real for _, real in read]).to(self.device),
         )
 
-    @property
-    def _usual_steps(self) -> int:
-        return self.card.num_denoising_steps
-
-    def _schedule(self, num_denoising_steps: int) -> list[float]:
-        return sampling_sigmas(num_denoising_steps, self.shift)
+    def _sigmas(self, num_denoising_steps: int | None) -> list[float]:
+        usual = self.card.num_denoising_steps
+        return sampling_sigmas(usual if num_denoising_steps is None else int(num_denoising_steps), self.shift)
 
     def _read(self, texts: Sequence[str]) -> Float[Tensor, "texts words width"]:
         """What the decoder reads of texts; each is encoded alone and then remembered."""
