@@ -1,13 +1,19 @@
 """The README tells the truth: its Python runs, its commands have the options it names, its links lead somewhere."""
 
+import io
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+import wm_gym.cli
+import wm_gym.training.__main__ as training
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -16,7 +22,7 @@ BLOCKS = [(language, text) for language, text in WRITING.findall(README)]
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 LINES = [line for language, text in BLOCKS if language == "bash" for line in text.replace("\\\n", " ").splitlines()]
 COMMANDS = [line for line in LINES if re.match(r"wm-gym |python3? -m wm_gym", line)]
-WM_GYM = ["-c", "import sys; from wm_gym.cli import main; sys.exit(main())"]
+PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {"wm_gym": wm_gym.cli.main, "wm_gym.training": training.main}
 LINKS = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
 
 
@@ -28,9 +34,12 @@ def run(*command: str, cwd: Path) -> str:
 
 
 @cache
-def help_of(*command: str) -> str:
-    """What a command of Python says about its options; it starts once for all lines that name it."""
-    return run(sys.executable, *command, "--help", cwd=ROOT)
+def help_of(program: str, *command: str) -> str:
+    """What a command says about its options; asked once for all lines that name it."""
+    said = io.StringIO()
+    with redirect_stdout(said), pytest.raises(SystemExit, match="^0$"):
+        PROGRAMS[program]([*command, "--help"])
+    return said.getvalue()
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=range(len(PYTHON)))
@@ -42,8 +51,8 @@ def test_python_blocks_run(code: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_have_the_options_they_name(command: str) -> None:
     words = shlex.split(command, comments=True)
-    start, rest = (WM_GYM, words[1:]) if words[0] == "wm-gym" else (words[1:3], words[3:])
-    text = help_of(*start, *rest[: 2 if rest[0] in ("data", "train") else 1])
+    program, rest = ("wm_gym", words[1:]) if words[0] == "wm-gym" else (words[2], words[3:])
+    text = help_of(program, *rest[: 2 if rest[0] in ("data", "train") else 1])
     options = [word.split("=")[0] for word in rest if word.startswith("--")]
     assert [option for option in options if option not in text] == []
 
