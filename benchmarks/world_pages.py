@@ -16,6 +16,7 @@ import gymnasium as gym
 from envs.twin import Simulator
 from wm_gym.checkpoint import read_card
 from wm_gym.env import WorldModelEnv
+from wm_gym.env_arguments import checkpoint_of
 from wm_gym.vector_env import WorldModelVectorEnv
 from wm_gym.worlds import WORLDS, KnownWorld
 
@@ -84,11 +85,11 @@ def _ids(name: str, world: KnownWorld, simulator: type[Simulator]) -> str:
         ]
         for kind in kinds
     ]
-    shipped = (
-        "Weights come with the package."
-        if world.is_shipped
-        else "No weights of it come with the package yet: record, train, and pass your own `checkpoint`."
-    )
+    shipped = "No weights of it come with the package yet: record, train, and pass your own `checkpoint`."
+    if world.is_shipped:
+        checkpoint = checkpoint_of(name)
+        part = "" if checkpoint == name else f", in the checkpoint `{checkpoint}` of several worlds"
+        shipped = f"Weights come with the package{part}."
     starts = "" if world.ships_starts else " No start frames of it are shipped: episodes start from your own simulator."
     return "\n\n".join(
         [
@@ -146,7 +147,7 @@ def _rewards(name: str, world: KnownWorld, simulator: type[Simulator]) -> str:
     said = " ".join((inspect.getdoc(simulator.step) or "").partition("\nReturns:")[0].partition("\nArgs:")[0].split())
     learned = ""
     if world.is_shipped:
-        low, high = read_card(name).worlds[name].reward_range
+        low, high = read_card(checkpoint_of(name)).worlds[name].reward_range
         learned = f" The learned world's rewards lie in [{low:g}, {high:g}]."
     return f"## Steps and rewards\n\n{said}{learned}"
 
@@ -195,11 +196,21 @@ def _arguments(docstring: str) -> dict[str, str]:
     return {argument: text.replace("|", "\\|") for argument, text in found.items()}
 
 
+def _measured(name: str) -> dict[str, Any] | None:
+    """The fidelity report of the world's own checkpoint, or else its part in that of `general`."""
+    own, shared = RESULTS / f"{name}_fidelity.json", RESULTS / "general.json"
+    report: dict[str, Any] | None = None
+    if own.is_file():
+        report = json.loads(own.read_text())
+    elif shared.is_file():
+        report = json.loads(shared.read_text())["worlds"].get(name, {}).get("fidelity")
+    return report
+
+
 def _fidelity(name: str) -> str:
-    path = RESULTS / f"{name}_fidelity.json"
-    if not path.is_file():
+    report = _measured(name)
+    if report is None:
         return "## Fidelity\n\nNot measured yet: `wm-gym evaluate CHECKPOINT --world " + name + "` does."
-    report = json.loads(path.read_text())
     steps = list(report["n_by_horizon"])
     rows = [
         ["rollouts still running", *(str(report["n_by_horizon"][step]) for step in steps)],
