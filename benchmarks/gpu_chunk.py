@@ -15,7 +15,8 @@ from benchmarks.gpu_shapes import ChunkShape
 from benchmarks.gpu_stages import STAGES, measure_stages
 from benchmarks.gpu_timing import Rows, attempt, born, captured, timed
 from benchmarks.kernels import milliseconds
-from wm_gym.decoder.sampling import sample_chunk
+from wm_gym.decoder.chunk_attention import ChunkCache
+from wm_gym.decoder.sampling import sample_chunk, write_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.decoder.video_decoder import VideoDecoder, VideoDecoderConfig
 
@@ -92,7 +93,12 @@ def house_chunk(decoder: VideoDecoder, shape: ChunkShape, steps: int) -> dict[st
     cache, past = decoder.empty_cache(1), noise[:, -1:]
     cache.chunks.fill_(decoder.config.window_chunks - 1)
     sigmas = sampling_sigmas(steps, 3.0)
-    return timed(torch.no_grad()(lambda: sample_chunk(decoder, cache, past, text, noise, sigmas)), noise.device)
+
+    @torch.no_grad()
+    def sample() -> ChunkCache:
+        return write_chunk(decoder, cache, sample_chunk(decoder, cache, past, text, noise, sigmas), past, text)
+
+    return timed(sample, noise.device)
 
 
 def whole_window(decoder: VideoDecoder, shape: ChunkShape, window: int) -> dict[str, float]:

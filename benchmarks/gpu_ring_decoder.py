@@ -113,7 +113,7 @@ class RingDecoder:
         sigmas: Sequence[float],
         full: bool,
     ) -> Float[Tensor, "batch frames channel h w"]:
-        """The next chunk's clean latents; the cache keeps the keys of the last denoising step.
+        """The next chunk's clean latents; a last pass writes them into the cache as they are.
 
         Args:
             noise: what the chunk begins as.
@@ -128,6 +128,7 @@ class RingDecoder:
             )
             velocity = self.forward(noisy, level[:, 0], text, full)
             noisy = self.operations.step(noisy, velocity, level, next_level)
+        self.forward(noisy, noise.new_zeros(len(noise), dtype=torch.float32), text, full)
         self.written += self.chunk_tokens
         return noisy
 

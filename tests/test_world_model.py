@@ -13,7 +13,7 @@ from tests.production import unchecked
 from tests.tolerances import assert_near
 from tests.worlds import FRAME_SIZE, TILES, tiny_world_model
 from wm_gym.actions import check_text
-from wm_gym.decoder.sampling import sample_chunk
+from wm_gym.decoder.sampling import sample_chunk, write_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.world_model import StepOutput, WorldModel, world_noise
 from wm_gym.world_state import WorldState
@@ -181,11 +181,22 @@ def test_drawn_latents_are_decoded_and_encoded_again(model: WorldModel) -> None:
     )
     sigmas = sampling_sigmas(model.card.num_denoising_steps, model.decoder.config.shift)
     noise = world_noise(state, tuple(state.latents.shape[1:]))
-    drawn, _ = sample_chunk(model.decoder, state.decoder, state.latents[:, -1:], latent_state, noise, sigmas)
+    drawn = sample_chunk(model.decoder, state.decoder, state.latents[:, -1:], latent_state, noise, sigmas)
     frames = model.autoencoder.decode(drawn)
     assert torch.equal(frames, output[1].frames)
     distance = (drawn - model.autoencoder.encode(frames)).pow(2).mean(dim=2).sqrt()
     assert_near(output[1].uncertainty, distance.flatten(1).amax(dim=1))
+
+
+@torch.no_grad()
+def test_later_chunks_see_this_one_decoded_and_encoded_again(model: WorldModel) -> None:
+    before, _ = model.step(start(model), ["go left", "slide down"])
+    after, _ = model.step(before, ["slide down", ""])
+    latent_state, _ = model.transition.step(
+        before.transition, before.observation_tokens, model.encode_actions(["slide down", ""])
+    )
+    past, chunk = before.latents[:, -1:], after.latents[:, -model.card.chunk_frames :]
+    assert_near(after.decoder.keys, write_chunk(model.decoder, before.decoder, chunk, past, latent_state).keys)
 
 
 def test_noise_depends_on_seed_and_round_alone(model: WorldModel) -> None:

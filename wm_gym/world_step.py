@@ -93,13 +93,15 @@ def world_step(parts: Parts, sampler: ChunkSampler, inputs: StepInputs, clock: C
     with clock("decoder"):
         history = ChunkHistory(state.decoder, state.streams)
         if inputs.guidance is None:
-            drawn, chunks = sampler.draw(history, past, latent_state, inputs.noise, inputs.temperature, inputs.sigmas)
+            drawn, history = sampler.draw(history, past, latent_state, inputs.noise, inputs.temperature, inputs.sigmas)
         else:
             conditions = _conditions(parts, inputs, seen, inputs.guidance, past, latent_state)
-            drawn, chunks = draw_guided(sampler, history, conditions, inputs.temperature * inputs.noise, inputs.sigmas)
+            drawn = draw_guided(sampler, history, conditions, inputs.temperature * inputs.noise, inputs.sigmas)
     with clock("autoencoder"):
         frames = parts.autoencoder.decode(drawn)
         latents = parts.autoencoder.encode(frames)
+    with clock("decoder"):
+        chunks = sampler.write(history, latents, past, latent_state)
     with clock("heads"):
         observation_tokens = parts.encoder(latents)
         reward_logits, termination_logit = parts.heads(latent_state, observation_tokens)

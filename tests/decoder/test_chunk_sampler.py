@@ -10,7 +10,7 @@ from tests.decoder.decoders import LATENT_CHANNELS, LATENT_SIZE, TRANSFORMER, ra
 from tests.decoder.windows import random_script
 from tests.production import unchecked
 from wm_gym.decoder.chunk_sampler import AutoregressiveSampler, SwinSampler, chunk_sampler
-from wm_gym.decoder.sampling import sample_chunk
+from wm_gym.decoder.sampling import sample_chunk, write_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.decoder.swin_config import SwinConfig
 from wm_gym.decoder.swin_sampling import sample_swin_chunk
@@ -70,9 +70,11 @@ def test_autoregressive_is_sample_chunk() -> None:
     for number in range(2):
         given = script.chunk(number)
         past, state, noise = given["past"], given["latent_state"], given["noise"]
-        expected, cache = sample_chunk(decoder, cache, past, state, 0.5 * noise, sigmas)
+        expected = sample_chunk(decoder, cache, past, state, 0.5 * noise, sigmas)
         found, history = sampler.draw(history, past, state, noise, 0.5, sigmas)
         assert torch.equal(found, expected)
+        cache = write_chunk(decoder, cache, expected, past, state)
+        history = sampler.write(history, found, past, state)
     assert torch.equal(history.cache.keys, cache.keys)
     assert history.streams == {}
 

@@ -1,8 +1,9 @@
 """The ways to sample the chunks of a world one after the other, behind one face.
 
 "autoregressive": each chunk is denoised from noise to clean behind finished chunks, as in self-forcing (arXiv
-2506.08009). "swin": Causal Swin-DPM, where the chunk before is noisy for the first half of the way. Both run the same
-weights; which of them suits weights depends on their training, and `VideoDecoderConfig.swin` says it.
+2506.08009): attention sees those of the window as they are after decoding and encoding, without noise. "swin": Causal
+Swin-DPM, where the chunk before is noisy for the first half of the way. Both run the same weights; which of them suits
+weights depends on their training, and `VideoDecoderConfig.swin` says it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from wm_gym.decoder.chunk_attention import ChunkCache
 from wm_gym.decoder.guidance import Condition, sample_weighted_chunk
-from wm_gym.decoder.sampling import sample_chunk
+from wm_gym.decoder.sampling import sample_chunk, write_chunk
 from wm_gym.decoder.sigmas import sampling_sigmas
 from wm_gym.decoder.swin_config import SwinConfig, swin_sigmas
 from wm_gym.decoder.swin_sampling import sample_swin_chunk
@@ -29,7 +30,7 @@ class ChunkHistory:
     """What a sampler carries from chunk to chunk, the batch first in every tensor.
 
     Attributes:
-        cache: past chunks, as clean as their last denoising step was.
+        cache: finished chunks.
         streams: what a sampler keeps beside that, by name.
     """
 
@@ -71,7 +72,7 @@ class ChunkSampler(Protocol):
         temperature: float,
         sigmas: list[float],
     ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
-        """Clean latents of the next chunk, and the history with it; the one given stays as it is.
+        """Clean latents of the next chunk, and the history that `write` takes; the one given stays as it is.
 
         Args:
             history: past chunks.
@@ -80,6 +81,23 @@ class ChunkSampler(Protocol):
             noise: standard normal, `num_noise_frames` of it.
             temperature: scale of the chunk's initial noise.
             sigmas: what `sigmas` gave.
+        """
+        ...
+
+    def write(
+        self,
+        history: ChunkHistory,
+        latents: Float[Tensor, "batch frames channel h w"],
+        past: Float[Tensor, "batch past channel h w"],
+        latent_state: Float[Tensor, "batch states width"],
+    ) -> ChunkHistory:
+        """The history with the chunk that was just drawn, as it is after decoding and encoding.
+
+        Args:
+            history: what `draw` gave.
+            latents: the chunk.
+            past: as `draw` took it.
+            latent_state: as `draw` took it.
         """
         ...
 
@@ -117,8 +135,17 @@ class AutoregressiveSampler:
         sigmas: list[float],
     ) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
         """See `sample_chunk`."""
-        clean, cache = sample_chunk(self.decoder, history.cache, past, latent_state, temperature * noise, sigmas)
-        return clean, ChunkHistory(cache)
+        return sample_chunk(self.decoder, history.cache, past, latent_state, temperature * noise, sigmas), history
+
+    def write(
+        self,
+        history: ChunkHistory,
+        latents: Float[Tensor, "batch frames channel h w"],
+        past: Float[Tensor, "batch past channel h w"],
+        latent_state: Float[Tensor, "batch states width"],
+    ) -> ChunkHistory:
+        """See `write_chunk`."""
+        return ChunkHistory(write_chunk(self.decoder, history.cache, latents, past, latent_state))
 
 
 @dataclass(frozen=True)
@@ -177,6 +204,16 @@ class SwinSampler:
         )
         return clean, ChunkHistory(history.cache, window.streams())
 
+    def write(
+        self,
+        history: ChunkHistory,
+        latents: Float[Tensor, "batch frames channel h w"],
+        past: Float[Tensor, "batch past channel h w"],
+        latent_state: Float[Tensor, "batch states width"],
+    ) -> ChunkHistory:
+        """The history as it is: the window has seen the chunk while it was denoised."""
+        return history
+
 
 def draw_guided(
     sampler: ChunkSampler,
@@ -184,7 +221,7 @@ def draw_guided(
     conditions: Sequence[Condition],
     noise: Float[Tensor, "batch frames channel h w"],
     sigmas: list[float],
-) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkHistory]:
+) -> Float[Tensor, "batch frames channel h w"]:
     """Draw under weighted conditions; see `sample_weighted_chunk`.
 
     Raises:
@@ -192,8 +229,7 @@ def draw_guided(
     """
     if not isinstance(sampler, AutoregressiveSampler):
         raise ValueError('guidance must be left out under sampling "swin", got one; load with "autoregressive"')
-    drawn, cache = sample_weighted_chunk(sampler.decoder, history.cache, conditions, noise, sigmas)
-    return drawn, ChunkHistory(cache)
+    return sample_weighted_chunk(sampler.decoder, history.cache, conditions, noise, sigmas)
 
 
 def chunk_sampler(decoder: VideoDecoder, sampling: ChunkSampling | None, num_denoising_steps: int) -> ChunkSampler:

@@ -66,28 +66,27 @@ def sample_weighted_chunk(
     conditions: Sequence[Condition],
     noise: Float[Tensor, "batch frames channel h w"],
     sigmas: Sequence[float],
-) -> tuple[Float[Tensor, "batch frames channel h w"], ChunkCache]:
+) -> Float[Tensor, "batch frames channel h w"]:
     """Denoise one chunk under weighted conditions; with one of weight 1 it is `sample_chunk`.
 
     Args:
         decoder: the network.
         cache: past chunks; not changed.
-        conditions: one decoder call a step each; the cache keeps what the first one wrote.
+        conditions: one decoder call a step each.
         noise: initial noise, already scaled by the temperature.
         sigmas: schedule from 1 to 0.
 
     Returns:
-        Clean latents and the cache with this chunk in it.
+        Clean latents.
     """
-    noisy, clean, written = noise, noise, cache
+    noisy, clean = noise, noise
     for sigma, next_sigma in zip(sigmas[:-1], sigmas[1:], strict=True):
         level = torch.full((len(noise),), sigma, device=noise.device, dtype=noise.dtype)
-        passes = [decoder.step(cache, noisy, each.past, level, each.latent_state) for each in conditions]
+        outputs = [decoder.step(cache, noisy, each.past, level, each.latent_state)[0] for each in conditions]
         drawn = [
             each.weight * decoder.clean(output, noisy, each.past, level)
-            for each, (output, _) in zip(conditions, passes, strict=True)
+            for each, output in zip(conditions, outputs, strict=True)
         ]
         clean = torch.stack(drawn).sum(dim=0)
-        written = passes[0][1]
         noisy = clean + (next_sigma / sigma) * (noisy - clean)
-    return clean, written
+    return clean

@@ -280,6 +280,7 @@ class WorldModelStage:
             past = self._past(reached, 1, picture[:, None])[:, 0]
             drawn, chunks = sampler.draw(chunks, past, state, noise, 1.0, sigmas)
             chunk = model.autoencoder.encode(model.autoencoder.decode(drawn))
+            chunks = sampler.write(chunks, chunk, past, state)
             reached = torch.cat([reached, chunk[:, None]], dim=1)
         return reached
 
