@@ -197,14 +197,16 @@ def _arguments(docstring: str) -> dict[str, str]:
 
 
 def _measured(name: str) -> dict[str, Any] | None:
-    """The fidelity report of the world's own checkpoint, or else its part in that of `general`."""
-    own, shared = RESULTS / f"{name}_fidelity.json", RESULTS / "general.json"
-    report: dict[str, Any] | None = None
-    if own.is_file():
-        report = json.loads(own.read_text())
-    elif shared.is_file():
-        report = json.loads(shared.read_text())["worlds"].get(name, {}).get("fidelity")
-    return report
+    """The fidelity report of the shipped checkpoint that has the world, or the part in one of several worlds."""
+    checkpoint = checkpoint_of(name) if WORLDS[name].is_shipped else name
+    path = RESULTS / (f"{name}_fidelity.json" if checkpoint == name else f"{checkpoint}.json")
+    if not path.is_file():
+        return None
+    report: dict[str, Any] = json.loads(path.read_text())
+    if checkpoint == name:
+        return report
+    part: dict[str, Any] = report["worlds"][name]["fidelity"]
+    return part
 
 
 def _fidelity(name: str) -> str:

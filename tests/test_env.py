@@ -11,6 +11,8 @@ from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from tests.endless_worlds import TEXTS, live, set_termination_logit
 from tests.production import unchecked
 from tests.worlds import FRAME_SIZE
+from wm_gym.decoder.chunk_sampler import SwinSampler
+from wm_gym.decoder.guidance import Guidance
 from wm_gym.env import WorldModelEnv
 from wm_gym.keys import key_codes
 
@@ -136,6 +138,37 @@ def test_num_denoising_steps_changes_the_dream(checkpoint: Path) -> None:
     assert run(1) != run(3)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "guidance"),
+    [
+        ({"guidance_scale": 3.0}, Guidance(action_scale=3.0)),
+        ({"state_guidance_scale": 0.5}, Guidance(state_scale=0.5)),
+    ],
+)
+def test_guidance_is_that_of_the_model(checkpoint: Path, arguments: dict[str, Any], guidance: Guidance) -> None:
+    env = WorldModelEnv(checkpoint=checkpoint, **arguments)
+    env.reset(seed=0)
+    state = env.clone_state().world_state
+    _, guided = env.model.step(state, ["go left"], guidance=guidance)
+    _, plain = env.model.step(state, ["go left"])
+    chunk = env.step("go left")[0]
+    np.testing.assert_array_equal(chunk, guided.frames[0].numpy())
+    assert (chunk != plain.frames[0].numpy()).any()
+
+
+def test_sampling_is_that_of_the_model(checkpoint: Path) -> None:
+    env = WorldModelEnv(checkpoint=checkpoint, sampling="swin")
+    env.reset(seed=0)
+    assert isinstance(env.model.sampler, SwinSampler)
+    assert env.clone_state().world_state.streams
+
+
+def test_guidance_under_swin_is_refused_at_once(checkpoint: Path) -> None:
+    message = 'guidance_scale and state_guidance_scale must be 1 under sampling "swin", got 2 and 1'
+    with pytest.raises(ValueError, match=message):
+        WorldModelEnv(checkpoint=checkpoint, sampling="swin", guidance_scale=2.0)
+
+
 def test_max_uncertainty_truncates(checkpoint: Path) -> None:
     env = WorldModelEnv(checkpoint=checkpoint, max_uncertainty=0.0)
     env.reset(seed=0)
@@ -238,6 +271,9 @@ BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
     "temperature": ({"temperature": -1.0}, "temperature must be a finite number and at least 0, got -1.0"),
     "context noise": ({"context_noise": -0.1}, "context_noise must be a finite number and at least 0, got -0.1"),
     "no context noise": ({"context_noise": None}, "context_noise must be a finite number and at least 0, got None"),
+    "guidance": ({"guidance_scale": -1.0}, "guidance_scale must be a finite number and at least 0, got -1.0"),
+    "no guidance": ({"state_guidance_scale": None}, "state_guidance_scale must be a finite number .*got None"),
+    "sampling": ({"sampling": "shuffled"}, "sampling must be None, autoregressive or swin, got 'shuffled'"),
     "temperature in words": ({"temperature": "hot"}, "temperature must be a finite number .*got 'hot'"),
     "uncertainty": ({"max_uncertainty": float("nan")}, "max_uncertainty must be a finite number .*got nan"),
     "device": ({"device": "abacus"}, "device must be one that torch has here, got 'abacus'"),

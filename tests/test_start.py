@@ -69,7 +69,7 @@ BAD_OPTIONS: dict[str, tuple[Any, str]] = {
     "index": ({"index": 999}, r"index must be an integer from 0 to \d+, got 999"),
     "negative episode": ({"episode": -1}, "episode must be an integer"),
     "index of text": ({"index": "first"}, "index must be an integer"),
-    "unknown option": ({"frame": START}, "options must be among frames, state, index, episode, world, got 'frame'"),
+    "unknown option": ({"frame": START}, "options must be among frames, state, .*, world, event, got 'frame'"),
     "two starts": ({"index": 0, "frames": START}, "options must name one start, got frames and index"),
     "unknown world": ({"world": "pong"}, "world must be 'slide', got 'pong'"),
     "options in a list": ([0], r"options must be a dict .*got \[0\]"),

@@ -200,7 +200,9 @@ def test_starts_of_the_users_last_through_every_autoreset(checkpoint: Path, mode
     assert len({int(chunk.max()) for chunk in shades}) == 2
 
 
-@pytest.mark.parametrize("arguments", [{"temperature": 0.0}, {"num_denoising_steps": 3}, {"context_noise": 0.2}])
+@pytest.mark.parametrize(
+    "arguments", [{"temperature": 0.0}, {"num_denoising_steps": 3}, {"context_noise": 0.2}, {"guidance_scale": 2.0}]
+)
 def test_sampler_arguments_are_those_of_the_single_env(checkpoint: Path, arguments: dict[str, Any]) -> None:
     envs = WorldModelVectorEnv(1, checkpoint=checkpoint, **arguments)
     alone = WorldModelEnv(checkpoint=checkpoint, **arguments)

@@ -12,18 +12,18 @@ Action: TypeAlias = str | NDArray[np.floating[Any]]
 """A text, or numbers in [-1, 1]."""
 
 
-def check_text(action: object) -> str:
-    """The action if it is a text that a world takes: printable ASCII of at most 256 characters.
+def check_text(action: object, name: str = "action") -> str:
+    """The action if it is a text that a world takes, printable ASCII of at most 256 characters; `name` is for errors.
 
     Raises:
         ValueError: anything else.
     """
     if not isinstance(action, str):
-        raise ValueError(f"action must be a string such as 'turn left', got {action!r} of type {type(action).__name__}")
+        raise ValueError(f"{name} must be a string such as 'turn left', got {action!r} of type {type(action).__name__}")
     if len(action) > MAX_ACTION_LENGTH:
-        raise ValueError(f"action must have at most {MAX_ACTION_LENGTH} characters, got {len(action)}; shorten it")
+        raise ValueError(f"{name} must have at most {MAX_ACTION_LENGTH} characters, got {len(action)}; shorten it")
     if bad := sorted(set(action) - set(string.printable)):
-        raise ValueError(f"action must be printable ASCII (string.printable), got {bad} in {action!r}; leave them out")
+        raise ValueError(f"{name} must be printable ASCII (string.printable), got {bad} in {action!r}; leave them out")
     return action
 
 

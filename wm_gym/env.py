@@ -13,13 +13,15 @@ from jaxtyping import UInt8
 
 from wm_gym.actions import MAX_ACTION_LENGTH, Action, check_text, scale_numbers
 from wm_gym.checkpoint import read_card
-from wm_gym.env_arguments import check_at_least, checkpoint_of
+from wm_gym.decoder.chunk_sampler import ChunkSampling
+from wm_gym.env_arguments import StepArguments, check_at_least, checkpoint_of
 from wm_gym.env_state import EnvState, as_env_state
 from wm_gym.keys import key_codes
 from wm_gym.start import StartRules, check_frames, check_index, check_options, twin_start
 from wm_gym.starts import Starts, check_start, open_starts
+from wm_gym.step_info import step_info
 from wm_gym.world_card import WorldCard
-from wm_gym.world_model import StepOutput, WorldModel
+from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
 
 Chunk = UInt8[np.ndarray, "time height width 3"]
@@ -50,6 +52,7 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
     - `index` (or `episode`): number of one of `starts`, or else of the checkpoint's start observations.
     - `state`: an `EnvState` or a `WorldState` of the same checkpoint; the rest of its noise is already decided by it.
     - `world`: the name of the world, which must be this env's.
+    - `event`: what happens beside the first action, as `happen` tells it.
 
     Args:
         world: name of a world; None takes the only one of `checkpoint`, and "minigrid" without one.
@@ -63,6 +66,11 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             less predictable, and its mistakes harder to exploit.
         context_noise: standard deviation of the noise on the latents that each step goes on from, at least 0, so
             that no fine detail of them can be counted on. Training blurs histories as much, up to `history_noise`.
+        guidance_scale: classifier-free guidance on the action, for weights trained with `action_dropout`: more than 1
+            exaggerates what it changes, 1 is off.
+        state_guidance_scale: the same on the latent state, for weights trained with `state_dropout`.
+        sampling: how chunks are drawn one after the other, "autoregressive" or "swin"; None as the checkpoint was
+            trained for.
         max_uncertainty: truncate once the model's uncertainty exceeds it, which `info["uncertainty_stop"]` then tells
             from other ends; None never does. Learners take it for a time limit and bootstrap.
         starts: what episodes begin at instead of the checkpoint's start observations: the folder of a recording of the
@@ -88,6 +96,9 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
         context_noise: float = 0.0,
+        guidance_scale: float = 1.0,
+        state_guidance_scale: float = 1.0,
+        sampling: ChunkSampling | None = None,
         max_uncertainty: float | None = None,
         starts: Starts | str | Path | None = None,
         sample_outcomes: bool = False,
@@ -103,6 +114,9 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
             num_denoising_steps=num_denoising_steps,
             temperature=temperature,
             context_noise=context_noise,
+            guidance_scale=guidance_scale,
+            state_guidance_scale=state_guidance_scale,
+            sampling=sampling,
             max_uncertainty=max_uncertainty,
             starts=starts,
             sample_outcomes=sample_outcomes,
@@ -110,20 +124,22 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         )
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode must be None, 'rgb_array' or 'human', got {render_mode!r}")
-        check_at_least("num_denoising_steps", num_denoising_steps, 1, whole=True)
-        check_at_least("temperature", temperature, 0)
-        check_at_least("context_noise", context_noise, 0, optional=False)
+        self.step_arguments = StepArguments(
+            num_denoising_steps=num_denoising_steps,
+            temperature=temperature,
+            context_noise=context_noise,
+            guidance_scale=guidance_scale,
+            state_guidance_scale=state_guidance_scale,
+            sample_outcomes=sample_outcomes,
+        )
         check_at_least("max_uncertainty", max_uncertainty, 0)
         self.render_mode = render_mode
         name = checkpoint_of(world or "minigrid") if checkpoint is None else checkpoint
         self.world = read_card(name).world(world)
-        self.model = WorldModel.from_pretrained(name, device=device, compiled=compiled)
+        self.model = WorldModel.from_pretrained(name, device=device, sampling=sampling, compiled=compiled)
+        self.step_arguments.check_model(self.model)
         self.latencies: dict[str, float] = {}
-        self._num_denoising_steps = num_denoising_steps
-        self._temperature = temperature
-        self._context_noise = context_noise
         self._max_uncertainty = max_uncertainty
-        self._sample_outcomes = sample_outcomes
         self._report_latencies = report_latencies
         self._has_own_starts = starts is not None
         self._starts = open_starts(starts, self.model.starts.get(self.world, ()), self.world, self._start_rules(0))
@@ -184,26 +200,26 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         """
         self._check_open("reset")
         options = {} if options is None else options
-        check_options(options)
-        self._check_world(options.get("world"))
+        check_options(options, self.world)
         rules = self._start_rules(len(self._starts))
         frames = options.get("frames")
         chunk = None if frames is None else check_frames(frames, rules)
         index = check_index(options, rules)
+        event = check_text(options.get("event", ""), "event")
         saved = None if options.get("state") is None else as_env_state(options["state"], self.model, self.world)
         super().reset(seed=seed)
         if saved is not None:
-            return self._begin(saved.world_state), {"start": "state"}
+            return self._begin(saved.world_state, event or saved.event), {"start": "state"}
         if chunk is not None:
-            return self._begin(self._reset_model(chunk)), {"start": "frames"}
+            return self._begin(self._reset_model(chunk), event), {"start": "frames"}
         if not rules.num_starts and self._has_own_starts:
             raise ValueError("starts must be at least one at a reset, got none left; add some, or make another env")
         if not rules.num_starts:
             start = twin_start(self.world, int(self.np_random.integers(2**31)))
-            return self._begin(self._reset_model(start)), {"start": "twin"}
+            return self._begin(self._reset_model(start), event), {"start": "twin"}
         index = int(self.np_random.integers(rules.num_starts)) if index is None else index
         start = check_start(self._starts, index, rules)
-        return self._begin(self._reset_model(start)), {"start": "index", "index": index}
+        return self._begin(self._reset_model(start), event), {"start": "index", "index": index}
 
     def step(self, action: Any) -> tuple[Chunk, float, bool, bool, dict[str, Any]]:
         """Say a text to the world.
@@ -224,14 +240,14 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         world_state, output = self.model.step(
             state.world_state,
             [self._checked(action)],
-            num_denoising_steps=self._num_denoising_steps,
-            temperature=self._temperature,
-            context_noise=self._context_noise,
-            sample_outcomes=self._sample_outcomes,
+            events=[state.event],
+            **self.step_arguments.keywords(),
         )
         terminated = bool(output.terminated[0])
         self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
-        info = self._info(output)
+        info = step_info(output, self._max_uncertainty)
+        if self._report_latencies:
+            info["latencies"] = dict(self.latencies)
         truncated = info.get("uncertainty_stop", False)
         self._state = EnvState(
             world_state=world_state,
@@ -241,6 +257,22 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         )
         self._show(self._state.observation)
         return self._state.observation, float(output.reward[0]), terminated, truncated, info
+
+    def happen(self, event: str) -> None:
+        """Tell what happens to the world beside the next action, such as "the door opens"; see `WorldModel.step`.
+
+        Until that step it is a part of the state, and another call takes its place.
+
+        Args:
+            event: printable text of at most 256 characters; "" for nothing.
+
+        Raises:
+            ValueError: the event breaks the rule. The env stays as it was.
+            gymnasium.error.ResetNeeded: before the first reset, or after the end.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
+        """
+        self._check_open("happen")
+        self._state = replace(self._running_state(), event=check_text(event, "event"))
 
     def render(self) -> Frame | None:
         """The last frame, uint8 (height, width, 3), a copy; None with "human", or (and a warning) without a mode.
@@ -316,9 +348,9 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         """The action as the model takes it."""
         return scale_numbers(action, *self.control_range) if isinstance(action, np.ndarray) else check_text(action)
 
-    def _begin(self, world_state: WorldState) -> Chunk:
+    def _begin(self, world_state: WorldState, event: str) -> Chunk:
         """Begin an episode in a state and return the observation."""
-        self._state = EnvState(world_state=world_state, ended=False, elapsed_steps=0, world=self.world)
+        self._state = EnvState(world_state=world_state, ended=False, elapsed_steps=0, world=self.world, event=event)
         self.latencies = {}
         self._show(self._state.observation)
         return self._state.observation
@@ -335,19 +367,6 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         """The model's state after `chunk`, its noise seeded from `np_random`."""
         seed = int(self.np_random.integers(2**63 - 1))
         return self.model.reset(chunk[None], seeds=[seed])
-
-    def _info(self, output: StepOutput) -> dict[str, Any]:
-        """A fresh info of a step, plain values only."""
-        rewards = np.zeros(self.model.card.chunk_frames, np.float32)
-        rewards[-1] = float(output.reward[0])
-        info: dict[str, Any] = {
-            "rewards": rewards,
-            "termination_probability": float(output.termination_probability[0]),
-            "uncertainty": float(output.uncertainty[0]),
-        }
-        if self._max_uncertainty is not None:
-            info["uncertainty_stop"] = not info["uncertainty"] <= self._max_uncertainty  # nor where it is NaN
-        return info | ({"latencies": dict(self.latencies)} if self._report_latencies else {})
 
     def _start_rules(self, num_starts: int) -> StartRules:
         """What a start must fit."""
@@ -386,12 +405,3 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
                 f"{state.elapsed_steps}; call reset(), or restore_state() of an earlier state"
             )
         return state
-
-    def _check_world(self, world: Any) -> None:
-        """Refuse another world's name.
-
-        Raises:
-            ValueError: the name is not this env's world.
-        """
-        if world is not None and world != self.world:
-            raise ValueError(f"world must be {self.world!r}, got {world!r}; make another env with world={world!r}")

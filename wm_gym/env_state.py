@@ -25,6 +25,7 @@ class EnvState:
         ended: whether the episode is over.
         elapsed_steps: steps since the reset.
         world: the name of its world; None where nobody knows, as of a `WorldState` that was loaded.
+        event: what happens beside the next action; "" for nothing.
         rng: state of `np_random`, where `clone_state(include_rng=True)` asked for it.
     """
 
@@ -32,6 +33,7 @@ class EnvState:
     ended: bool
     elapsed_steps: int
     world: str | None = None
+    event: str = ""
     rng: Mapping[str, Any] | None = None
 
     @property

@@ -11,7 +11,7 @@ from wm_gym.worlds import WORLDS
 
 Chunk = UInt8[np.ndarray, "time height width 3"]
 
-OPTIONS = ("frames", "state", "index", "episode", "world")
+OPTIONS = ("frames", "state", "index", "episode", "world", "event")
 _SOURCES = ("frames", "state", "index", "episode")  # of which a reset takes one
 
 
@@ -30,11 +30,11 @@ class StartRules:
     most_frames: int
 
 
-def check_options(options: dict[str, Any]) -> None:
-    """Check the names of the options.
+def check_options(options: dict[str, Any], world: str) -> None:
+    """Check the names of the options of an env of `world`, and that they are for it.
 
     Raises:
-        ValueError: no dict, an unknown option, or more than one source of the start.
+        ValueError: no dict, an unknown option, more than one source of the start, or another world.
     """
     if not isinstance(options, dict):
         raise ValueError(f'options must be a dict such as {{"index": 0}}, got {options!r}')
@@ -44,6 +44,9 @@ def check_options(options: dict[str, Any]) -> None:
     sources = [name for name in _SOURCES if options.get(name) is not None]
     if len(sources) > 1:
         raise ValueError(f"options must name one start, got {' and '.join(sources)}; keep one of them")
+    if options.get("world") not in (None, world):
+        asked = options["world"]
+        raise ValueError(f"world must be {world!r}, got {asked!r}; make another env with world={asked!r}")
 
 
 def check_frames(frames: Any, rules: StartRules) -> Chunk:

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from jaxtyping import Bool
 
-from wm_gym.actions import Action
+from wm_gym.actions import Action, check_text
 
 Rows = Bool[np.ndarray, "batch"]
 
@@ -93,3 +93,15 @@ def each_action(actions: Any, ignored: Rows, read: Callable[[Any], Action]) -> l
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= 0)
+
+
+def each_event(events: Any, num_envs: int) -> tuple[str, ...]:
+    """What happens to each world, or nothing where nothing happens to any.
+
+    Raises:
+        ValueError: not as many texts as worlds, or one that breaks the rule.
+    """
+    if isinstance(events, str) or not isinstance(events, Sequence) or len(events) != num_envs:
+        raise ValueError(f"events must be a list of {num_envs} texts, one a world, got {events!r}")
+    told = tuple(check_text(event, "event") for event in events)
+    return told if any(told) else ()

@@ -1,6 +1,7 @@
 """A batch of learned worlds as one Gymnasium vector env: one call of the model a step."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,11 +16,13 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 
 from wm_gym.actions import Action, check_text, scale_numbers
+from wm_gym.decoder.chunk_sampler import ChunkSampling
 from wm_gym.env import Frame, WorldModelEnv
 from wm_gym.env_state import check_same_world
 from wm_gym.starts import Starts
-from wm_gym.vector_arguments import Rows, check_count, check_mask, check_mode, each_action, each_seed
-from wm_gym.vector_infos import as_array, finals, masked, step_values
+from wm_gym.step_info import as_array, step_values
+from wm_gym.vector_arguments import Rows, check_count, check_mask, check_mode, each_action, each_event, each_seed
+from wm_gym.vector_infos import finals, masked
 from wm_gym.vector_state import Chunks, VectorEnvState
 from wm_gym.world_model import WorldModel
 from wm_gym.world_state import WorldState
@@ -54,6 +57,10 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         num_denoising_steps: decoder calls a chunk; None takes the checkpoint's.
         temperature: scale of the decoder's initial noise; None takes the checkpoint's.
         context_noise: standard deviation of the noise on the latents that each step goes on from.
+        guidance_scale: classifier-free guidance on the action; 1 is off.
+        state_guidance_scale: the same on the latent state.
+        sampling: how chunks are drawn one after the other, "autoregressive" or "swin"; None as the checkpoint was
+            trained for.
         max_uncertainty: truncate a world once the model's uncertainty of it exceeds this, which
             `infos["uncertainty_stop"]` then tells from other ends; None never does.
         starts: what episodes begin at instead of the checkpoint's start observations, also after an autoreset.
@@ -79,6 +86,9 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         num_denoising_steps: int | None = None,
         temperature: float | None = None,
         context_noise: float = 0.0,
+        guidance_scale: float = 1.0,
+        state_guidance_scale: float = 1.0,
+        sampling: ChunkSampling | None = None,
         max_uncertainty: float | None = None,
         starts: Starts | str | Path | None = None,
         sample_outcomes: bool = False,
@@ -100,15 +110,14 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
             num_denoising_steps=num_denoising_steps,
             temperature=temperature,
             context_noise=context_noise,
+            guidance_scale=guidance_scale,
+            state_guidance_scale=state_guidance_scale,
+            sampling=sampling,
             max_uncertainty=max_uncertainty,
             starts=starts,
             sample_outcomes=sample_outcomes,
         )
-        self._num_denoising_steps = num_denoising_steps
-        self._temperature = temperature
-        self._context_noise = context_noise
         self._max_uncertainty = max_uncertainty
-        self._sample_outcomes = sample_outcomes
         self._report_latencies = report_latencies
         self.render_mode = render_mode
         fps = self.single_env.metadata["render_fps"]
@@ -175,15 +184,17 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         infos: dict[str, Any] = {}
         if mask is None or mask.all():
             rows = list(range(self.num_envs))
+            worlds, event = self._begin_worlds(rows, infos, seeds, start)
             self._state = VectorEnvState(
-                world_state=self._begin_worlds(rows, infos, seeds, start),
+                world_state=worlds,
                 ended=np.zeros(self.num_envs, np.bool_),
                 elapsed_steps=np.zeros(self.num_envs, np.int64),
                 world=self.single_env.world,
+                events=(event,) * self.num_envs if event else (),
             )
         else:
             state, rows = self._current_state(), np.flatnonzero(mask).tolist()
-            self._state = state.begin(rows, self._begin_worlds(rows, infos, seeds, start))
+            self._state = state.begin(rows, *self._begin_worlds(rows, infos, seeds, start))
         self.latencies = {}
         return self._observe(self._state.observation), infos
 
@@ -206,10 +217,8 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         world_state, output = self.model.step(
             state.world_state,
             each_action(actions, begins, self._read),
-            num_denoising_steps=self._num_denoising_steps,
-            temperature=self._temperature,
-            context_noise=self._context_noise,
-            sample_outcomes=self._sample_outcomes,
+            events=[("" if begins[row] else event) for row, event in enumerate(state.events)] or None,
+            **self.single_env.step_arguments.keywords(),
         )
         elapsed_steps = state.elapsed_steps + 1
         terminations = as_array(output.terminated, np.bool_) & ~begins
@@ -218,12 +227,26 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         truncations = (unsure | (elapsed_steps >= self._limit)) & ~begins
         rewards = np.where(begins, 0.0, as_array(output.reward, np.float64))
         ended = terminations | truncations
-        stepped = replace(state, world_state=world_state, ended=ended, elapsed_steps=elapsed_steps)
+        stepped = replace(state, world_state=world_state, ended=ended, elapsed_steps=elapsed_steps, events=())
         self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
         restarts = ended if self._mode is AutoresetMode.SAME_STEP else begins
         infos = self._step_infos(values, stepped, restarts)
         self._state = self._restart(stepped, restarts, infos)
         return self._observe(self._state.observation), rewards, terminations, truncations, infos
+
+    def happen(self, events: Sequence[str]) -> None:
+        """Tell what happens to the worlds beside their next actions; see `WorldModelEnv.happen`.
+
+        Args:
+            events: one a world, "" for nothing. Those of rows that the next step resets are ignored.
+
+        Raises:
+            ValueError: another number of events, or one that breaks the rule. The env stays as it was.
+            gymnasium.error.ResetNeeded: before the first reset, or for rows that ended and that no autoreset revives.
+            gymnasium.error.ClosedEnvironmentError: after `close`.
+        """
+        self._check_open("happen")
+        self._state = replace(self._running_state(), events=each_event(events, self.num_envs))
 
     def render(self) -> tuple[Frame, ...] | None:
         """The last frame of every world, uint8 (height, width, 3), copies; None (and a warning) without a render mode.
@@ -298,28 +321,30 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
 
     def _begin_worlds(
         self, rows: list[int], infos: dict[str, Any], seeds: list[int | None], options: dict[str, Any] | None
-    ) -> WorldState:
-        """States that begin episodes in `rows`: each one the single env's reset, with the row's own generator.
+    ) -> tuple[WorldState, str]:
+        """States that begin episodes in `rows`, and what happens in their first step.
+
+        Each one is the single env's reset, with the row's own generator.
 
         The generators change once all of them have begun; what the resets say is added to `infos`.
         """
-        env, worlds, generators = self.single_env, [], {}
+        env, states, generators = self.single_env, [], {}
         for row in rows:
             seed, (env.np_random, known) = seeds[row], self._generators[row]
             _, info = env.reset(seed=seed, options=options)
             self._add_info(infos, info, row)
-            worlds.append(env.clone_state().world_state)
+            states.append(env.clone_state())
             generators[row] = env.np_random, known if seed is None else seed
         for row, generator in generators.items():
             self._generators[row] = generator
-        return WorldState.cat(worlds)
+        return WorldState.cat([state.world_state for state in states]), states[-1].event
 
     def _restart(self, state: VectorEnvState, dead: Rows, infos: dict[str, Any]) -> VectorEnvState:
         """New episodes in the dead rows, if there are any."""
         rows = np.flatnonzero(dead).tolist()
         if not rows:
             return state
-        return state.begin(rows, self._begin_worlds(rows, infos, [None] * self.num_envs, None))
+        return state.begin(rows, *self._begin_worlds(rows, infos, [None] * self.num_envs, None))
 
     def _step_infos(self, values: dict[str, Any], stepped: VectorEnvState, restarts: Rows) -> dict[str, Any]:
         """The infos of a step; with SAME_STEP, those of rows that ended stand in `final_info`."""

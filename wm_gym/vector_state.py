@@ -28,6 +28,7 @@ class VectorEnvState:
         ended: whether each episode is over and waits for its reset.
         elapsed_steps: steps of each since its reset.
         world: the name of their world.
+        events: what happens to each beside its next action, "" for nothing; empty where nothing happens to any.
         rng: state of each world's generator, where `clone_state(include_rng=True)` asked for it.
     """
 
@@ -35,6 +36,7 @@ class VectorEnvState:
     ended: Bool[np.ndarray, "batch"]
     elapsed_steps: Int64[np.ndarray, "batch"]
     world: str | None = None
+    events: tuple[str, ...] = ()
     rng: tuple[Mapping[str, Any], ...] | None = None
 
     @property
@@ -49,6 +51,7 @@ class VectorEnvState:
             ended=bool(self.ended[index]),
             elapsed_steps=int(self.elapsed_steps[index]),
             world=self.world,
+            event=self.events[index] if self.events else "",
             rng=None if self.rng is None else self.rng[index],
         )
 
@@ -56,18 +59,26 @@ class VectorEnvState:
         """The same with arrays of its own."""
         return replace(self, ended=self.ended.copy(), elapsed_steps=self.elapsed_steps.copy(), rng=rng)
 
-    def begin(self, rows: Sequence[int], worlds: WorldState) -> "VectorEnvState":
+    def begin(self, rows: Sequence[int], worlds: WorldState, event: str = "") -> "VectorEnvState":
         """New episodes in some rows; the others keep every bit.
 
         Args:
             rows: where.
             worlds: the state that each of them begins in.
+            event: what happens to all of them beside their first action.
         """
+        events = list(self.events or [""] * len(self.ended))
+        for row in rows:
+            events[row] = event
         ended, elapsed_steps = self.ended.copy(), self.elapsed_steps.copy()
         ended[rows], elapsed_steps[rows] = False, 0
         index = torch.tensor(rows, device=worlds.seeds.device)
         return replace(
-            self, world_state=_put_rows(self.world_state, index, worlds), ended=ended, elapsed_steps=elapsed_steps
+            self,
+            world_state=_put_rows(self.world_state, index, worlds),
+            ended=ended,
+            elapsed_steps=elapsed_steps,
+            events=tuple(events) if any(events) else (),
         )
 
 

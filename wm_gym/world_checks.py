@@ -52,7 +52,7 @@ def check_actions(actions: Sequence[Action], events: Sequence[str] | None, batch
     if events is not None and not (listed and len(events) == batch_size):
         raise ValueError(f"events must be a list of {batch_size} texts, one a world, got {events!r}")
     for event in events or ():
-        check_text(event)
+        check_text(event, "event")
     if isinstance(actions, str) or not isinstance(actions, Sized) or len(actions) != batch_size:
         raise ValueError(f"actions must be a list of {batch_size} texts, one a world, got {actions!r}")
     for action in actions:

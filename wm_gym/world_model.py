@@ -225,7 +225,8 @@ class WorldModel(nn.Module):
                 as the heads are trained; expected returns do not depend on that.
             events: what happens to each world beside the action, such as "the door opens"; "" for nothing. An event
                 moves the action's tokens by what its text says more than "" does. A model with memory then writes its
-                history again as if the event had been known in every round of it, and earlier events in none.
+                history again as if the event had been known in every round of it, and earlier events in none, as long
+                as its memory still holds all of these rounds (first rounds that stay in a history leave it).
             guidance: classifier-free guidance on action and latent state, for weights trained with `action_dropout` and
                 `state_dropout`; it costs up to two decoder calls more a denoising step: one where the scales differ,
                 one where `state_scale` is not 1.

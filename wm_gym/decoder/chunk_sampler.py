@@ -43,6 +43,11 @@ class ChunkSampler(Protocol):
     """Draws the chunks of a world."""
 
     @property
+    def takes_guidance(self) -> bool:
+        """Whether `draw_guided` takes it."""
+        ...
+
+    @property
     def num_noise_frames(self) -> int:
         """Latent frames of noise that a chunk takes."""
         ...
@@ -109,6 +114,11 @@ class AutoregressiveSampler:
     decoder: VideoDecoder
 
     @property
+    def takes_guidance(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
     def num_noise_frames(self) -> int:
         """Those of the chunk."""
         return self.decoder.config.chunk_frames
@@ -162,6 +172,11 @@ class SwinSampler:
     decoder: VideoDecoder
     swin: SwinConfig
     num_levels: int
+
+    @property
+    def takes_guidance(self) -> bool:
+        """No: a window holds two chunks, of different rounds."""
+        return False
 
     @property
     def num_noise_frames(self) -> int:

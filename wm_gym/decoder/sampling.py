@@ -1,4 +1,4 @@
-"""Sampling a chunk by Euler steps of the flow-matching ODE from noise to clean latents, and keeping it for later ones."""
+"""Sampling a chunk: Euler steps of the flow-matching ODE from noise to clean latents; and keeping it for later ones."""
 
 from collections.abc import Sequence
 

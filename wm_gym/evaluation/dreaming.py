@@ -1,7 +1,7 @@
 """Open-loop dreams: the learned world under the actions of real rollouts, from the frames before them alone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ def dream_rollouts(
     starts = stack_clips([rollout.clip for rollout in rollouts], model.kept_frames)
     outputs: list[StepOutput] = []
     for output in dream_steps(model, starts, [rollout.seed for rollout in rollouts], actions, sampling):
-        outputs.append(output)
+        outputs.append(replace(output, frames=output.frames.cpu()))  # all of them are too many for a GPU
         on_step()
     return collect_dreams(outputs, rollouts)
 

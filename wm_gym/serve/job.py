@@ -166,7 +166,7 @@ def _text(field: str, text: str) -> str:
 
 
 def _ignored(request: FirstRound | Continue) -> tuple[str, ...]:
-    """What was given and changes nothing: no part of these models is guided, and nobody reads captions."""
+    """What was given and changes nothing: the server draws without guidance, and nobody reads captions."""
     guided = request.guidance_scale is not None and not math.isclose(request.guidance_scale, 1)
     captioned = isinstance(request, FirstRound) and request.image_caption is not None
     return ("guidance_scale",) * guided + ("image_caption",) * captioned

@@ -24,7 +24,7 @@ Guidance = Annotated[float | None, Number, Field(ge=0, allow_inf_nan=False)]
 Seed = Annotated[int | None, Number, Field(ge=0, le=MAX_SEED)]
 Steps = Annotated[int | None, Number, Field(ge=1)]
 Index = Annotated[int | None, Number, Field(ge=0)]
-_GUIDANCE = "taken for PAN's clients; no part of these models is guided, so any value but 1 is named in `ignored`"
+_GUIDANCE = "taken for PAN's clients; the server draws without guidance, and names any value but 1 in `ignored`"
 _STEPS = "decoder calls; by default the checkpoint's"
 
 

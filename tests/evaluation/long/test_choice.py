@@ -45,7 +45,7 @@ def test_noise_chooses_about_blindly(rounds: list[Round]) -> None:
     found = step_wise_choice(
         many, noise([played.true for played in many]), num_candidates=4, rng=np.random.default_rng(0)
     )
-    assert found.right / found.n < 2 * found.chance + 0.1
+    assert found.right / found.n < found.chance + 0.2
 
 
 def test_idling_is_always_a_candidate_and_none_comes_twice(rounds: list[Round]) -> None:
