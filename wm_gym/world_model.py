@@ -106,6 +106,7 @@ class WorldModel(nn.Module):
     ) -> "PanWorldModel":
         """A world model at PAN's scale from your own copies of Qwen2.5-VL and Wan2.1, or from the Hugging Face hub.
 
+        Chunks are drawn on finished ones, seen at `config.context_sigma`; Causal Swin-DPM is for small models alone.
         Only safetensors are read. Without an adapter, what PAN adds to the official weights is as before its training:
         the decoder follows the action's text and not yet the latent state.
 

@@ -1,11 +1,22 @@
 """Judges of action fidelity."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from tests.evaluation.long.broken import noise
-from wm_gym.evaluation.long.judges import JudgedRound, StateRoundJudge, load_judge, nearest_judge
-from wm_gym.evaluation.long.sequences import ActionSequence
+from tests.evaluation.test_inverse_dynamics import VOCABULARY as SLIDE
+from tests.evaluation.test_inverse_dynamics import slide
+from wm_gym.evaluation.inverse_dynamics import InverseDynamics, train_inverse_dynamics
+from wm_gym.evaluation.long.judges import (
+    ClassifierRoundJudge,
+    JudgedRound,
+    StateRoundJudge,
+    load_judge,
+    nearest_judge,
+)
+from wm_gym.evaluation.long.sequences import ActionSequence, Round
 from wm_gym.evaluation.probes import Vocabulary
 from wm_gym.evaluation.states import StateReader
 
@@ -39,6 +50,50 @@ def test_frozen_frames_get_none(sequences: list[ActionSequence], vocabulary: Voc
 def test_noise_gets_next_to_none(sequences: list[ActionSequence], vocabulary: Vocabulary, reader: StateReader) -> None:
     scores = [StateRoundJudge(reader)(shown(each, vocabulary, noise([each.rounds[0].true])[0])) for each in sequences]
     assert sum(scores) <= 1.0
+
+
+def test_nearest_judge_takes_noise_for_any_of_the_actions(
+    sequences: list[ActionSequence], vocabulary: Vocabulary
+) -> None:
+    scores = [nearest_judge(shown(each, vocabulary, noise([each.rounds[0].true])[0])) for each in sequences]
+    assert sum(scores) <= 0.5 * 3.0 * len(scores)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> InverseDynamics:
+    return train_inverse_dynamics(slide(100, seed=0), num_iterations=60)
+
+
+def classified(classifier: InverseDynamics, break_frames: Callable[[Round], np.ndarray]) -> float:
+    """The mean score where every action but idling, from unseen places, shows frames made of what happened."""
+    probes, judge, scores = slide(24, seed=1).probes, ClassifierRoundJudge(classifier), []
+    for clip, outcomes, valid in zip(probes.clips, probes.outcomes, probes.valid, strict=True):
+        for label in range(len(SLIDE.visible)):
+            played = Round(label=label, before=clip, outcomes=outcomes, valid=valid)
+            frames = break_frames(played)
+            scores.append(
+                judge(JudgedRound(text="go", number=1, before=clip, frames=frames, played=played, vocabulary=SLIDE))
+            )
+    return float(np.mean(scores))
+
+
+def test_classifier_judge_gives_real_frames_nearly_all_points(classifier: InverseDynamics) -> None:
+    assert classified(classifier, lambda played: played.true) >= 0.97 * 3.0
+
+
+@pytest.mark.parametrize(
+    ("broken", "most"),
+    [
+        (lambda played: played.before[-1:], 0.1),
+        (lambda played: played.outcomes[(played.label + 1) % 3], 0.1),
+        (lambda played: noise([played.true])[0], 1.5),  # any action may be found in it, and one is
+    ],
+    ids=["frozen", "another action", "noise"],
+)
+def test_classifier_judge_gives_broken_frames_few(
+    classifier: InverseDynamics, broken: Callable[[Round], np.ndarray], most: float
+) -> None:
+    assert classified(classifier, broken) <= most
 
 
 def test_right_change_in_a_wrong_world_gets_two(
