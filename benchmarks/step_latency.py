@@ -152,7 +152,7 @@ def plain_case(model: WorldModel, texts: Sequence[str], *, batch: int, num_denoi
         latent_state = model.transition(observations, actions)[:, -1]
         noise = torch.randn_like(latents[-1])
         past = torch.cat(latents, dim=1)[:, -model.decoder.config.past_frames :]
-        drawn, _ = sample_chunk(model.decoder, cache, past, latent_state, noise, sigmas)
+        drawn = sample_chunk(model.decoder, cache, past, latent_state, noise, sigmas)
         chunk = model.autoencoder.decode(drawn)
         model.heads(latent_state, model.encoder(model.autoencoder.encode(chunk)))
         history.append(chunk)
