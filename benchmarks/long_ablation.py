@@ -49,6 +49,7 @@ class LongAblationConfig:
         seed: Of the rollouts.
         batch_size: Worlds dreamed at once.
         num_denoising_steps: Decoder calls per chunk; None takes each checkpoint's own.
+        guidance_scale: Classifier-free guidance on the action; 1 is off.
         device: Where the models run, as torch names it.
         threads: Threads of torch; None leaves its own choice.
         output: The JSON file.
@@ -61,6 +62,7 @@ class LongAblationConfig:
     seed: int = 80_000
     batch_size: int = 64
     num_denoising_steps: int | None = None
+    guidance_scale: float = 1.0
     device: str = "cpu"
     threads: int | None = None
     output: Path = RESULTS
@@ -117,7 +119,7 @@ def _counts(
 ) -> dict[int, DriftCounts]:
     reader, twin = reader_of(env, plan.world), judging_twin(env)
     assert reader is not None, "judging_twin raises before"
-    sampling = Sampling(num_denoising_steps=config.num_denoising_steps)
+    sampling = Sampling(num_denoising_steps=config.num_denoising_steps, guidance_scale=config.guidance_scale)
     counts = dict.fromkeys(config.steps, DriftCounts())
     batches = range(0, config.rollouts, config.batch_size)
     with tqdm(total=len(batches) * config.steps[-1], desc=name, unit="step", leave=False) as bar:

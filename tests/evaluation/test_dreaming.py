@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from wm_gym.decoder.guidance import Guidance
+from wm_gym.evaluation.config import FidelityConfig
 from wm_gym.evaluation.dreaming import Sampling, dream_long, dream_rollouts, stack_clips
 from wm_gym.evaluation.rollouts import RealRollout, collect_long_rollout
 from wm_gym.evaluation.twin import Env
@@ -64,3 +67,20 @@ def test_dream_begins_after_the_clip(
     _, output = moving_model.step(state, [led.actions[0]], temperature=0.0)
     np.testing.assert_array_equal(seen[2][1], output.frames[0].numpy())
     assert set(seen) == {1, 2}
+
+
+def test_dreams_are_guided_as_the_evaluation_says(random_model: WorldModel, explored: list[RealRollout]) -> None:
+    config = FidelityConfig(guidance_scale=3.0, state_guidance_scale=0.5, temperature=0.0)
+    (dream,) = dream_rollouts(random_model, explored[:1], sampling=Sampling.of(config), on_step=int)
+    state = random_model.reset(stack_clips([explored[0].clip], random_model.kept_frames), seeds=[explored[0].seed])
+    guidance = Guidance(action_scale=3.0, state_scale=0.5)
+    _, guided = random_model.step(state, [explored[0].actions[0]], temperature=0.0, guidance=guidance)
+    _, plain = random_model.step(state, [explored[0].actions[0]], temperature=0.0)
+    np.testing.assert_array_equal(dream.observations[0], guided.frames[0].numpy())
+    assert (guided.frames != plain.frames).any()
+
+
+@pytest.mark.parametrize("scale", [-1.0, float("nan")])
+def test_a_guidance_scale_out_of_range_is_refused(scale: float) -> None:
+    with pytest.raises(ValueError, match="guidance_scale must be at least 0 and finite"):
+        Sampling(guidance_scale=scale)

@@ -38,6 +38,8 @@ class FidelityConfig:
         drift_policy: Who acts in the long rollouts. It must never end the episode. None is the world's own.
         num_denoising_steps: Decoder calls per chunk; None takes the checkpoint's own.
         temperature: Scale of the initial noise; None takes the checkpoint's own.
+        guidance_scale: Classifier-free guidance on the action, for weights trained with `action_dropout`; 1 is off.
+        state_guidance_scale: The same on the latent state, for weights trained with `state_dropout`.
         device: Where the world model runs, as torch names it.
         failure_strips: How many failures to keep as pictures.
     """
@@ -58,6 +60,8 @@ class FidelityConfig:
     drift_policy: str | None = None
     num_denoising_steps: int | None = None
     temperature: float | None = None
+    guidance_scale: float = 1.0
+    state_guidance_scale: float = 1.0
     device: str = "cpu"
     failure_strips: int = 12
 

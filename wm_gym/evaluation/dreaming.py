@@ -1,13 +1,17 @@
 """Open-loop dreams: the learned world under the actions of real rollouts, from the frames before them alone."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 
 from wm_gym.actions import Action
+from wm_gym.decoder.guidance import Guidance
+from wm_gym.evaluation.config import FidelityConfig
 from wm_gym.evaluation.rollouts import LongRollout, RealRollout
 from wm_gym.world_model import StepOutput, WorldModel
 
@@ -41,10 +45,36 @@ class Sampling:
     Attributes:
         num_denoising_steps: Decoder calls per chunk.
         temperature: Scale of the initial noise.
+        guidance_scale: Classifier-free guidance on the action; 1 is off.
+        state_guidance_scale: The same on the latent state.
+
+    Raises:
+        ValueError: A scale is below 0 or not finite.
     """
 
     num_denoising_steps: int | None = None
     temperature: float | None = None
+    guidance_scale: float = 1.0
+    state_guidance_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks the scales."""
+        for name in ("guidance_scale", "state_guidance_scale"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}; 1 is off")
+
+    @classmethod
+    def of(cls, config: FidelityConfig) -> "Sampling":
+        """As an evaluation was told to sample."""
+        return cls(**{each.name: getattr(config, each.name) for each in fields(cls)})
+
+    def keywords(self) -> dict[str, Any]:
+        """What `WorldModel.step` takes."""
+        return {
+            "num_denoising_steps": self.num_denoising_steps,
+            "temperature": self.temperature,
+            "guidance": Guidance(action_scale=self.guidance_scale, state_scale=self.state_guidance_scale),
+        }
 
 
 def dream_rollouts(
@@ -136,7 +166,6 @@ def dream_steps(
             state, output = model.step(
                 state,
                 list(step_actions),
-                num_denoising_steps=sampling.num_denoising_steps,
-                temperature=sampling.temperature,
+                **sampling.keywords(),
             )
         yield output

@@ -69,7 +69,7 @@ def _evaluate(
     model: WorldModel, config: ResolvedConfig, source: RolloutSource, env: Env | None, progress: bool
 ) -> FidelityReport:
     begin = time.perf_counter()
-    sampling = Sampling(num_denoising_steps=config.num_denoising_steps, temperature=config.temperature)
+    sampling = Sampling.of(config)
     world = model.card.worlds[config.world]
     tally = _Tally(
         config=config,
@@ -157,6 +157,8 @@ def provenance(model: WorldModel, sampling: Sampling) -> dict[str, Any]:
         "weights_hash": card.weights_hash,
         "num_denoising_steps": sampling.num_denoising_steps or card.num_denoising_steps,
         "temperature": card.temperature if sampling.temperature is None else sampling.temperature,
+        "guidance_scale": sampling.guidance_scale,
+        "state_guidance_scale": sampling.state_guidance_scale,
         "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
         **machine(next(model.parameters()).device),
     }

@@ -213,4 +213,4 @@ def _probes(config: ResolvedConfig, following: FollowingConfig, num_probes: int,
 
 
 def _sampling(config: FidelityConfig) -> Sampling:
-    return Sampling(num_denoising_steps=config.num_denoising_steps, temperature=config.temperature)
+    return Sampling.of(config)

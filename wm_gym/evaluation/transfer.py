@@ -81,7 +81,7 @@ def evaluate_transfer(config: FidelityConfig, transfer: TransferConfig, progress
     twin, max_steps = config.twin or (known and known.twin), _max_steps(world, transfer)
     if not twin:
         raise ValueError(f"twin must be named for {world!r}, which is not known here, got none; pass its gym.make id")
-    sampling = Sampling(num_denoising_steps=config.num_denoising_steps, temperature=config.temperature)
+    sampling = Sampling.of(config)
     texts = tuple(phrases[0] for phrases in model.card.worlds[world].action_phrases.values())
     dream = DreamWorld(model=model, texts=texts, sampling=sampling)
     policies = {name: load_batch_policy(name, len(texts), config.seed) for name in transfer.transfer}

@@ -154,8 +154,7 @@ def _dream(
         state, output = dream.model.step(
             state,
             [dream.texts[action] for action in chosen],
-            num_denoising_steps=dream.sampling.num_denoising_steps,
-            temperature=dream.sampling.temperature,
+            **dream.sampling.keywords(),
         )
         step += 1
         for row, action in zip(rows, chosen, strict=True):

@@ -80,7 +80,7 @@ class Stage:
 
     def dream(self, clips: Clips, seeds: Sequence[int], actions: Sequence[Sequence[Action]]) -> Iterator[DreamedStep]:
         """Dreams a batch open loop, step by step."""
-        sampling = Sampling(num_denoising_steps=self.config.num_denoising_steps, temperature=self.config.temperature)
+        sampling = Sampling.of(self.config)
         starts = stack_clips(list(clips), self.model.kept_frames)
         for output in dream_steps(self.model, starts, list(seeds), actions, sampling):
             self.on_step()

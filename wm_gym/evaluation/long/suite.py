@@ -87,7 +87,7 @@ def measure_suite(
             store.report["missing"].pop(world, None)
         except gym.error.DependencyNotInstalled as error:
             store.report["missing"][world] = str(error)
-    sampling = Sampling(num_denoising_steps=config.num_denoising_steps, temperature=config.temperature)
+    sampling = Sampling.of(config)
     store.report["provenance"] = provenance(model, sampling)
     store.save()
     return LongOutcome(table=render_table(store.report), paths=(store.path, *write_page(store)))
