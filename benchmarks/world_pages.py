@@ -53,6 +53,7 @@ def world_page(name: str) -> str:
         _text(simulator),
         _ids(name, world, simulator),
         _actions(simulator),
+        _events(simulator),
         _spaces(simulator),
         _rewards(name, world, simulator),
         _variants(world, simulator),
@@ -128,6 +129,24 @@ def _actions(simulator: type[Simulator]) -> str:
             f"{len(actions.names)} actions; any other text does “{actions.idle}”.{numbers} The last column counts the "
             "phrasings that recordings say, and those kept back to test what the language model understands.",
             _table(["number", "action", "keys", "phrasings", "said + kept back"], rows),
+        ]
+    )
+
+
+def _events(simulator: type[Simulator]) -> str:
+    phrases = simulator.actions.event_phrases
+    if not phrases:
+        return ""
+    rows = [
+        [name, "; ".join(f"“{text}”" for text in texts[:_SHOWN_PHRASES]), str(len(texts))]
+        for name, texts in phrases.items()
+    ]
+    return "\n\n".join(
+        [
+            "## Events",
+            "What may happen just before an action, once `env.unwrapped.happen(text)` has told it, or by chance: "
+            f"`event_rate=0.1` makes it so in a tenth of the steps. {_text(simulator.happen)}",
+            _table(["event", "phrasings", "said"], rows),
         ]
     )
 

@@ -25,6 +25,7 @@ class WorldActions:
         idle: the name of the action that does nothing; texts that mean nothing in the world do this.
         control_low: smallest value of each number of a numeric action; empty for worlds without numbers.
         control_high: largest value of each.
+        event_phrases: name of what may happen beside an action -> its phrasings; empty for worlds without events.
     """
 
     phrases: Mapping[str, tuple[str, ...]]
@@ -34,6 +35,7 @@ class WorldActions:
     idle: str
     control_low: tuple[float, ...] = ()
     control_high: tuple[float, ...] = ()
+    event_phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -53,6 +55,18 @@ class WorldActions:
                 `string.printable`.
         """
         return self._index_by_phrase.get(fold(check_text(text)), self.names.index(self.idle))
+
+    @cached_property
+    def _event_by_phrase(self) -> dict[str, str]:
+        return {fold(text): name for name, texts in self.event_phrases.items() for text in texts}
+
+    def event(self, text: str) -> str | None:
+        """The name of the event that a text tells; case and surplus spaces do not matter, unknown texts tell none.
+
+        Raises:
+            ValueError: as `index` does.
+        """
+        return self._event_by_phrase.get(fold(check_text(text, "event")))
 
     def controls(self, numbers: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """A numeric action, checked.
@@ -76,23 +90,23 @@ def fold(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def check_text(text: object) -> str:
-    """An action text if it is one.
+def check_text(text: object, name: str = "action") -> str:
+    """An action text if it is one; `name` is for errors.
 
     Raises:
         ValueError: it is not a string, is longer than 256 characters or has characters outside `string.printable`.
     """
     if not isinstance(text, str):
         raise ValueError(
-            f"action must be a string, got {text!r} ({type(text).__name__}); pass a text such as 'turn left', or make "
+            f"{name} must be a string, got {text!r} ({type(text).__name__}); pass a text such as 'turn left', or make "
             "the world's Discrete id for integer actions"
         )
     if len(text) > MAX_TEXT_LENGTH:
         raise ValueError(
-            f"action must have at most {MAX_TEXT_LENGTH} characters, got {len(text)} ({text[:32]!r}...); shorten it"
+            f"{name} must have at most {MAX_TEXT_LENGTH} characters, got {len(text)} ({text[:32]!r}...); shorten it"
         )
     if bad := next((character for character in text if character not in _PRINTABLE), None):
         raise ValueError(
-            f"action must have characters of string.printable only, got {bad!r} in {text!r}; replace or remove it"
+            f"{name} must have characters of string.printable only, got {bad!r} in {text!r}; replace or remove it"
         )
     return text

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from envs.actions import MAX_TEXT_LENGTH, WorldActions
+from envs.actions import MAX_TEXT_LENGTH, WorldActions, check_text
 
 Frame = npt.NDArray[np.uint8]
 Controls = npt.NDArray[np.float32]
@@ -55,6 +55,10 @@ class Simulator(ABC):
     def frame(self) -> Frame:
         """What is seen now, uint8 (height, width, 3), in memory of its own."""
 
+    def happen(self, event: str) -> None:
+        """Let what `actions.event_phrases` names happen, between two steps."""
+        raise NotImplementedError(f"{self.world} has no events")
+
     def clone(self) -> Any:
         """A copy of the world for `restore`."""
         raise NotImplementedError(f"{self.world} cannot save its state")
@@ -87,7 +91,12 @@ class Twin(gym.Env[Frame, Any]):
         cls.metadata = {"render_modes": ["rgb_array"], "render_fps": cls.simulator_class.render_fps}
 
     def __init__(
-        self, render_mode: str | None = None, actions: ActionKind = "text", split: str = "train", **options: Any
+        self,
+        render_mode: str | None = None,
+        actions: ActionKind = "text",
+        split: str = "train",
+        event_rate: float = 0.0,
+        **options: Any,
     ) -> None:
         """Args follow `gym.make`.
 
@@ -95,6 +104,7 @@ class Twin(gym.Env[Frame, Any]):
             render_mode: None or "rgb_array".
             actions: which actions `step` takes.
             split: "train" or "test"; no start belongs to both.
+            event_rate: the chance, in [0, 1], that something happens beside the action of a step; 0 without events.
             options: of the simulator.
 
         Raises:
@@ -105,12 +115,17 @@ class Twin(gym.Env[Frame, Any]):
         kinds = get_args(ActionKind) if cls.actions.control_low else ("text", "discrete")
         _check_choice("actions", actions, kinds)
         _check_choice("split", split, SPLITS)
+        if not 0 <= event_rate <= 1 or (event_rate and not cls.actions.event_phrases):
+            rule = "in [0, 1]" if cls.actions.event_phrases else f"0, since {cls.world} has no events"
+            raise ValueError(f"event_rate must be {rule}, got {event_rate}; leave it out for none")
         self.render_mode = render_mode
         self.split = split
+        self.event_rate = event_rate
         self.simulator = cls(**options)
         self._kind = actions
         self._facts: dict[str, str] | None = None
         self._needs_reset = True
+        self._event = ""
         self.action_space = _action_space(actions, cls.actions)
         shape = (*cls.frame_size, 3)
         self.observation_space = gym.spaces.Box(0, 255, (1, *shape) if actions == "text" else shape, np.uint8)
@@ -136,6 +151,11 @@ class Twin(gym.Env[Frame, Any]):
         return dict(self.simulator.actions.transfer_phrases)
 
     @property
+    def event_phrases(self) -> dict[str, tuple[str, ...]]:
+        """Name of what may happen beside an action -> its phrasings."""
+        return dict(self.simulator.actions.event_phrases)
+
+    @property
     def key_map(self) -> dict[str, str]:
         """Key as pygame names it -> text."""
         return dict(self.simulator.actions.key_map)
@@ -154,22 +174,39 @@ class Twin(gym.Env[Frame, Any]):
         super().reset(seed=seed)
         self._facts = self.simulator.reset(self.np_random, self.split)
         self._needs_reset = False
+        self._event = ""
         return self._observation(), dict(self._facts)
 
+    def happen(self, event: str) -> None:
+        """Let something happen just before the next action, such as "the doors open"; unknown texts do nothing.
+
+        Until that step another call takes its place.
+
+        Raises:
+            ValueError: `event` is not a string, is longer than 256 characters or has characters outside
+                `string.printable`.
+            gymnasium.error.ResetNeeded: The episode has not begun or has terminated.
+        """
+        event = check_text(event, "event")
+        self._check_running("happen")
+        self._event = event
+
     def step(self, action: Any) -> tuple[Frame, float, bool, bool, dict[str, Any]]:
-        """Act.
+        """Act; where something happens beside the action, `info["event"]` tells what.
 
         Raises:
             ValueError: `action` is none of this env's.
             gymnasium.error.ResetNeeded: The episode has not begun or has terminated.
         """
         checked = self._checked(action)
-        if self._needs_reset:
-            state = "before reset" if self._facts is None else "after the episode terminated"
-            raise gym.error.ResetNeeded(f"step must follow a reset, got a step {state}; call reset() first")
+        self._check_running("step")
+        event, self._event = self._event or self._drawn_event(), ""
+        if name := self.simulator.actions.event(event):
+            self.simulator.happen(name)
         reward, terminated = self.simulator.step(checked)
         self._needs_reset = bool(terminated)
-        return self._observation(), float(reward), bool(terminated), False, dict(self._facts or {})
+        info = dict(self._facts or {}) | ({"event": event} if name else {})
+        return self._observation(), float(reward), bool(terminated), False, info
 
     def render(self) -> Frame | None:
         """The last frame, uint8 (height, width, 3), or None without a render mode."""
@@ -189,6 +226,7 @@ class Twin(gym.Env[Frame, Any]):
             "world": self.simulator.clone(),
             "facts": self._facts,
             "needs_reset": self._needs_reset,
+            "event": self._event,
             "rng": self.np_random.bit_generator.state if include_rng else None,
         }
 
@@ -197,12 +235,26 @@ class Twin(gym.Env[Frame, Any]):
         self.simulator.restore(state["world"])
         self._facts = state["facts"]
         self._needs_reset = state["needs_reset"]
+        self._event = state["event"]
         if state["rng"] is not None:
             self.np_random.bit_generator.state = state["rng"]
 
     def close(self) -> None:
         """Free what the simulator holds."""
         self.simulator.close()
+
+    def _check_running(self, call: str) -> None:
+        if self._needs_reset:
+            state = "before reset" if self._facts is None else "after the episode terminated"
+            raise gym.error.ResetNeeded(f"{call} must follow a reset, got one {state}; call reset() first")
+
+    def _drawn_event(self) -> str:
+        """What happens by chance: one of all events, in one of its phrasings; "" for nothing."""
+        if not self.event_rate or self.np_random.random() >= self.event_rate:
+            return ""
+        phrasings = list(self.event_phrases.values())
+        texts = phrasings[int(self.np_random.integers(len(phrasings)))]
+        return texts[int(self.np_random.integers(len(texts)))]
 
     def _observation(self) -> Frame:
         frame = self.simulator.frame()

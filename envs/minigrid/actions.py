@@ -1,4 +1,4 @@
-"""What MiniGrid's seven actions are called.
+"""What MiniGrid's seven actions are called, and what may happen beside them.
 
 The order is the simulator's (`minigrid.core.actions.Actions`), so an index here is an action there.
 """
@@ -24,5 +24,31 @@ ACTIONS = WorldActions(
         "w": "wait",
     },
     idle="wait",
+    event_phrases={
+        "doors open": (
+            "the doors open",
+            "all doors open",
+            "the doors swing open",
+            "a draught blows the doors open",
+            "every unlocked door opens",
+            "somebody opens the doors",
+        ),
+        "doors close": (
+            "the doors close",
+            "all doors close",
+            "the doors fall shut",
+            "a draught slams the doors",
+            "every open door shuts",
+            "somebody closes the doors",
+        ),
+        "agent turned": (
+            "the agent is turned around",
+            "the agent finds itself facing backwards",
+            "the room turns the agent round",
+            "a gust turns the agent about",
+            "something spins the agent half a turn",
+            "the agent now faces the other way",
+        ),
+    },
 )
-"""The vocabulary of the MiniGrid world."""
+"""The vocabulary of the MiniGrid world; its events are ours, MiniGrid itself has none."""

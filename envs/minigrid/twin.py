@@ -98,6 +98,16 @@ class MiniGrid(Simulator):
         _, _, terminated, _, _ = self.grid_env.step(action)
         return float(terminated), bool(terminated)
 
+    def happen(self, event: str) -> None:
+        """Doors that are not locked open, or close unless the agent stands in them; or the agent turns half round."""
+        grid_env = self.grid_env
+        if event == "agent turned":
+            grid_env.agent_dir = (grid_env.agent_dir + 2) % 4
+            return
+        for door in (thing for thing in grid_env.grid.grid if isinstance(thing, Door) and not thing.is_locked):
+            if event == "doors open" or door is not grid_env.grid.get(*grid_env.agent_pos):
+                door.is_open = event == "doors open"
+
     def frame(self) -> Frame:
         """What MiniGrid renders at 8 pixels a tile without highlight, with the inventory on cell (0, 0)."""
         grid_env = self.grid_env

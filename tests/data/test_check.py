@@ -52,6 +52,17 @@ def test_contents_are_counted(tmp_path: Path) -> None:
     assert contents.num_bytes == sum(path.stat().st_size for path in (tmp_path / "episodes").iterdir())
 
 
+def test_world_events_are_counted_and_checked(tmp_path: Path) -> None:
+    episodes = [plain_episode(0, 3, world_events=("", "it rains", text)) for text in ("it rains", "\x00")]
+    folder = write(tmp_path, *episodes)
+    report = check(folder)
+    assert report.contents.world_events == {"it rains": 3, "\x00": 1}
+    assert "  world events (steps)" in lines_of(report)
+    (problem,) = problems(folder)
+    assert "episodes/000001.npz" in problem
+    assert "world event must be printable ASCII" in problem
+
+
 def test_phrasings_of_one_action_are_counted_together(tmp_path: Path) -> None:
     episode = plain_episode(0, 3, actions=("left", "turn left", "do nothing"))
     report = check(write(tmp_path, episode))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.data.episodes import make_episode
 from wm_gym.data.episode import Episode
+from wm_gym.data.npz_bytes import read_npz
 
 
 @pytest.fixture
@@ -112,3 +113,24 @@ def test_an_action_is_a_text_or_numbers_but_not_both() -> None:
 def test_half_a_row_of_numbers_is_rejected() -> None:
     with pytest.raises(ValueError, match="controls must be finite in a row"):
         replace(make_episode(0, num_steps=1), actions=("",), controls=np.array([[0.0, np.nan]], np.float32))
+
+
+def test_world_events_survive_the_round_trip() -> None:
+    events = ("", "the door opens", "", "", "it rains")
+    episode = replace(make_episode(1), world_events=events)
+    assert Episode.from_bytes(episode.to_bytes()) == episode != make_episode(1)
+    assert Episode.from_bytes(episode.to_bytes()).world_events == events
+
+
+def test_an_uneventful_episode_has_the_bytes_that_it_always_had() -> None:
+    assert "world_events" not in read_npz(make_episode(1).to_bytes())
+
+
+@pytest.mark.parametrize(
+    ("events", "rule"),
+    [(("it rains",), "one text for each of the 5"), ((1,) * 5, "must be texts"), (("",) * 5, "must be empty where")],
+)
+@pytest.mark.usefixtures("production")
+def test_wrong_world_events_are_refused(events: tuple[str, ...], rule: str) -> None:
+    with pytest.raises(ValueError, match=f"world_events {'' if 'must' in rule else 'must be '}{rule}"):
+        replace(make_episode(1), world_events=events)

@@ -84,3 +84,17 @@ def test_no_folder_is_refused() -> None:
 def test_a_batch_that_cannot_be_shared_is_refused(mixture: Mixture) -> None:
     with pytest.raises(ValueError, match="batch_size must be a multiple of the 2 worlds, got 3"):
         MixtureSampler(mixture, num_rounds=2, batch_size=3)
+
+
+def test_world_events_index_the_texts_of_all_worlds(tmp_path: Path) -> None:
+    datasets = []
+    for manifest, event in ((make_manifest(), "it rains"), (STEERED, "a door opens")):
+        numbers = np.full((2, len(manifest.control_low)), np.nan, np.float32) if manifest.control_low else None
+        episode = replace(make_episode(1, num_steps=2), controls=numbers, world_events=("", event))
+        with DatasetWriter.open(tmp_path / manifest.world, manifest) as writer:
+            writer.append(episode)
+        datasets.append(Dataset.open(tmp_path / manifest.world))
+    mixture = Mixture(tuple(datasets))
+    batch = MixtureSampler(mixture, num_rounds=2, batch_size=2).sample(0)
+    texts = [[mixture.event_texts[event] for event in row] for row in batch.world_events]
+    assert texts == [["", "it rains"], ["", "a door opens"]]

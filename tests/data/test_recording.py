@@ -246,3 +246,18 @@ def test_text_that_a_learned_world_would_refuse_is_refused(tmp_path: Path, lake:
 def test_empty_frames_are_refused(tmp_path: Path, lake: Any) -> None:
     with pytest.raises(ValueError, match=r"frame_size must be at least 1 pixel in height and width, got \(0, 16\)"):
         record_lake(lake, tmp_path / "none", frame_size=(0, 16))
+
+
+def test_what_happens_beside_actions_is_recorded(tmp_path: Path) -> None:
+    class Rainy(Corridor):
+        """A corridor in which it rains at every second step."""
+
+        def step(self, action: str) -> Any:
+            *rest, info = super().step(action)
+            self.age = getattr(self, "age", 0) + 1
+            return *rest, {**info, **({"event": "it rains"} if self.age % 2 else {})}
+
+    (episode,) = record(Rainy(), random_policy, output=tmp_path / "rainy", num_episodes=1, progress=False)
+    assert episode.world_events == tuple("" if step % 2 else "it rains" for step in range(episode.num_steps))
+    (dry,) = record(Corridor(), random_policy, output=tmp_path / "dry", num_episodes=1, progress=False)
+    assert dry.world_events == ()

@@ -1,7 +1,7 @@
 """Segments: which are drawn, and what they hold."""
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +135,15 @@ def test_still_segments_begin_at_a_still_picture(tmp_path: Path) -> None:
     batch = SegmentSampler(dataset, num_rounds=2, batch_size=64, num_lead=2, still_fraction=1.0).sample(0)
     np.testing.assert_array_equal(batch.observations[:, 0], batch.observations[:, 2])
     assert (batch.observations[:, 2] != batch.observations[:, 3]).all()
+
+
+def test_world_events_stand_beside_their_actions(tmp_path: Path) -> None:
+    eventful = replace(make_episode(1, 4), world_events=("", "it rains", "", "a door opens"))
+    dataset = write_dataset(tmp_path, eventful, make_episode(2, 4))
+    assert dataset.event_texts == ("", "a door opens", "it rains")
+    sampler = SegmentSampler(dataset, num_rounds=5, batch_size=16)
+    batch = sampler.sample(0)
+    for row, (index, _) in enumerate(sampler.starts(0)):
+        expected = ["", "it rains", "", "a door opens", ""] if index == 0 else [""] * 5
+        assert [dataset.event_texts[event] for event in batch.world_events[row]] == expected
+    assert len({index for index, _ in sampler.starts(0)}) == 2

@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from tests.tolerances import assert_near
 from tests.worlds import tiny_autoencoder, tiny_dataset, tiny_size
-from wm_gym.data.dataset import Dataset
+from wm_gym.data.dataset import Dataset, DatasetWriter
 from wm_gym.data.mixture import Mixture, MixtureSampler
 from wm_gym.data.segments import SegmentBatch
 from wm_gym.training.presets import untrained_world_model
@@ -274,3 +275,37 @@ def test_description_is_json_and_knows_the_target(dataset: Dataset) -> None:
     described = json.loads(json.dumps(make_stage(dataset).describe()))
     assert described["decoder"]["prediction_target"] == "residual"
     assert described["num_rounds"] == 3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("language", ["", "minilm"])
+def test_events_are_told_as_a_step_tells_them(tmp_path: Path, language: str) -> None:
+    plain = list(tiny_dataset(tmp_path / "plain", num_episodes=3))
+    events = [("it rains", *[""] * (episode.num_steps - 1)) for episode in plain]
+    with DatasetWriter.open(tmp_path / "eventful", Dataset.open(tmp_path / "plain").manifest) as writer:
+        for episode, happened in zip(plain, events, strict=True):
+            writer.append(replace(episode, world_events=happened))
+    mixture = Mixture((Dataset.open(tmp_path / "eventful"),))
+    model = untrained_world_model(mixture, tiny_autoencoder(), replace(tiny_size(), language=language))
+    sampler = MixtureSampler(mixture, num_rounds=12, batch_size=2)
+    stage = WorldModelStage(model, sampler, replace(QUIET, batch_size=2, num_rounds=12))
+    batch = sampler.sample(0)
+    assert not stage._event_tokens(batch.world_events)[:, 1:].any()  # not even under dropout
+    model.eval()
+    told = stage._event_tokens(batch.world_events)
+    expected = model.encode_actions(["it rains"])[0] - model.encode_actions([""])[0]
+    torch.testing.assert_close(told[:, 0], expected.expand(2, -1, -1), atol=1e-5, rtol=0)
+    assert expected.abs().max() > 1e-3
+
+
+def test_events_change_the_loss(dataset: Dataset) -> None:
+    class Eventful(MixtureSampler):
+        """Segments in which something happens in every round."""
+
+        def sample(self, iteration: int) -> SegmentBatch:
+            batch = super().sample(iteration)
+            return replace(batch, world_events=np.ones_like(batch.world_events))
+
+    plain, eventful = (make_stage(dataset, QUIET, sampler_class=kind) for kind in (MixtureSampler, Eventful))
+    eventful._event_texts = eventful._read(("", "it rains"))
+    assert abs(float(loss_of(plain)[1]["flow"] - loss_of(eventful)[1]["flow"])) > 1e-5

@@ -179,6 +179,10 @@ def _check_episode(episode: Episode, file: str, index: int, manifest: Manifest, 
         message = _wrong_with(text, known)
         if message:
             yield Problem(file=file, episode=index, step=episode.actions.index(text), message=message)
+    for text in dict.fromkeys(episode.world_events):
+        message = _wrong_with(text, set()).replace("action", "world event", 1)
+        if message:
+            yield Problem(file=file, episode=index, step=episode.world_events.index(text), message=message)
     yield from _check_controls(episode, file, index, manifest)
 
 

@@ -22,6 +22,7 @@ class Contents:
         ends: "terminated", "truncated", "both" or "no flag" to episodes.
         actions: action text to steps; "" for numbers too.
         num_controls: steps whose action was numbers.
+        world_events: text of what happened beside the action to steps.
         rewards: reward to steps, for the first 32 distinct ones.
         num_rewarded: steps with a reward other than 0.
         reward_range: smallest and largest reward.
@@ -38,6 +39,7 @@ class Contents:
     ends: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
     num_controls: int = 0
+    world_events: Counter[str] = field(default_factory=Counter)
     rewards: Counter[float] = field(default_factory=Counter)
     num_rewarded: int = 0
     reward_range: tuple[float, float] = (np.inf, -np.inf)
@@ -53,6 +55,7 @@ class Contents:
         self.lengths[episode.num_steps] += 1
         self.ends[end_of(episode)] += 1
         self.actions.update(episode.actions)
+        self.world_events.update(filter(None, episode.world_events))
         if episode.controls is not None:
             self.num_controls += int(np.isfinite(episode.controls).all(axis=1).sum())
         self._add_rewards(episode)

@@ -16,6 +16,7 @@ def lines_of(report: DatasetReport) -> list[str]:
     if report.manifest is not None:
         lines += _facts(report.manifest, report.contents)
         lines += _histogram("actions", report.contents.actions_by_name(report.manifest))
+        lines += _histogram("world events", dict(report.contents.world_events.most_common()))
         for name, counts in report.contents.facts.items():
             many = {f"more than {MAX_DISTINCT} different": report.contents.num_episodes}
             lines += _histogram(name, many if len(counts) > MAX_DISTINCT else dict(counts.most_common()), "episodes")

@@ -141,6 +141,11 @@ class Dataset:
         return tuple(sorted({text for entry in self.entries for text in entry.action_counts}))
 
     @cached_property
+    def event_texts(self) -> tuple[str, ...]:
+        """The distinct texts of world events, sorted, after "" for nothing; `SegmentBatch` holds indices into them."""
+        return tuple(sorted({"", *(text for entry in self.entries for text in entry.world_event_counts)}))
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of the manifest and of every episode's checksum: equal for equal data."""
         parts = [self.manifest.to_json(), *(f"{entry.file} {entry.crc32:08x}" for entry in self.entries)]

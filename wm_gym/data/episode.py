@@ -24,6 +24,7 @@ class Episode:
         terminated: T flags; only the last may be True.
         truncated: T flags; only the last may be True.
         controls: T rows of numbers, NaN where the action was a text; None in worlds that take no numbers.
+        world_events: T texts, what happened beside each action, "" for nothing; empty where nothing ever did.
         seed: the seed of `env.reset`, None when unknown.
         info: facts about the episode, text to text.
 
@@ -37,6 +38,7 @@ class Episode:
     terminated: Bool[np.ndarray, "time-1"]
     truncated: Bool[np.ndarray, "time-1"]
     controls: Float32[np.ndarray, "time-1 numbers"] | None = None
+    world_events: tuple[str, ...] = ()
     seed: int | None = None
     info: dict[str, str] = field(default_factory=dict)
 
@@ -55,12 +57,24 @@ class Episode:
             )
         if not all(isinstance(action, str) for action in self.actions):
             raise ValueError(f"actions must be texts, got {self.actions[:8]}")
+        self._check_world_events()
         self._check_row("rewards", np.float32)
         self._check_row("terminated", np.bool_)
         self._check_row("truncated", np.bool_)
         self._check_controls()
         if (self.terminated | self.truncated)[:-1].any():
             raise ValueError("terminated and truncated must be False before the last step; cut the episode at its end")
+
+    def _check_world_events(self) -> None:
+        if not self.world_events:
+            return
+        if not all(isinstance(event, str) for event in self.world_events):
+            raise ValueError(f"world_events must be texts, got {self.world_events[:8]}")
+        if len(self.world_events) != self.num_steps:
+            rule = f"one text for each of the {self.num_steps} actions, or none at all"
+            raise ValueError(f"world_events must be {rule}, got {len(self.world_events)}")
+        if not any(self.world_events):
+            raise ValueError('world_events must be empty where nothing ever happened, got only ""; leave them out')
 
     def _check_row(self, name: str, dtype: type[np.generic]) -> None:
         row = getattr(self, name)
@@ -87,7 +101,8 @@ class Episode:
         rows = ("observations", "rewards", "terminated", "truncated")
         same_rows = all(np.array_equal(getattr(self, name), getattr(other, name)) for name in rows)
         same_rows = same_rows and _same_controls(self.controls, other.controls)
-        return same_rows and (self.actions, self.seed, self.info) == (other.actions, other.seed, other.info)
+        facts = ((each.actions, each.world_events, each.seed, each.info) for each in (self, other))
+        return same_rows and next(facts) == next(facts)
 
     __hash__ = None  # type: ignore[assignment]  # arrays can change in place
 
@@ -110,10 +125,12 @@ class Episode:
     def to_bytes(self) -> bytes:
         """Returns the episode as a compressed npz: the same bytes for the same episode, whenever it is written."""
         buffer = io.BytesIO()
-        controls: dict[str, Any] = {} if self.controls is None else {"controls": self.controls}
+        optional: dict[str, Any] = {} if self.controls is None else {"controls": self.controls}
+        if self.world_events:
+            optional["world_events"] = _json_array(list(self.world_events))
         np.savez_compressed(
             buffer,
-            **controls,
+            **optional,
             observations=self.observations,
             actions=_json_array(list(self.actions)),
             rewards=self.rewards,
@@ -133,6 +150,7 @@ class Episode:
         try:
             rows = read_npz(data)
             facts = _from_json_array(rows["facts"])
+            world_events = _from_json_array(rows["world_events"]) if "world_events" in rows else ()
             return cls(
                 observations=rows["observations"],
                 actions=tuple(_from_json_array(rows["actions"])),
@@ -140,6 +158,7 @@ class Episode:
                 terminated=rows["terminated"],
                 truncated=rows["truncated"],
                 controls=rows.get("controls"),
+                world_events=tuple(world_events),
                 seed=facts["seed"],
                 info=facts["info"],
             )

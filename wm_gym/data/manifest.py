@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
@@ -113,6 +114,7 @@ class EpisodeEntry:
         seed: the reset seed, None when unknown.
         event_steps: the steps with a termination or a reward other than the episode's usual one.
         action_counts: how often each text was the action.
+        world_event_counts: how often each text was what happened beside the action.
     """
 
     file: str
@@ -125,13 +127,11 @@ class EpisodeEntry:
     seed: int | None
     event_steps: tuple[int, ...]
     action_counts: dict[str, int]
+    world_event_counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, episode: Episode, *, file: str, num_bytes: int, crc32: int) -> "EpisodeEntry":
         """Describes `episode`, stored as `file`."""
-        counts: dict[str, int] = {}
-        for action in episode.actions:
-            counts[action] = counts.get(action, 0) + 1
         return cls(
             file=file,
             num_bytes=num_bytes,
@@ -142,12 +142,16 @@ class EpisodeEntry:
             truncated=bool(episode.truncated[-1]),
             seed=episode.seed,
             event_steps=episode.event_steps,
-            action_counts=counts,
+            action_counts=dict(Counter(episode.actions)),
+            world_event_counts=dict(Counter(filter(None, episode.world_events))),
         )
 
     def to_json(self) -> str:
         """Returns the entry as one line of JSON."""
-        return json.dumps(asdict(self)) + "\n"
+        values = asdict(self)
+        if not self.world_event_counts:  # most worlds have none
+            del values["world_event_counts"]
+        return json.dumps(values) + "\n"
 
     @classmethod
     def from_json(cls, line: str) -> "EpisodeEntry":
@@ -162,8 +166,8 @@ class EpisodeEntry:
         except (TypeError, KeyError) as error:
             raise ValueError(f"an index line must be an episode's entry, got {line[:80]!r}") from error
         counts = (entry.num_bytes, entry.crc32, entry.num_steps, *entry.event_steps)
-        names = entry.action_counts if isinstance(entry.action_counts, dict) else [None]
-        if not (isinstance(entry.file, str) and all(type(count) is int for count in counts) and None not in names):
+        texts_are_counted = all(isinstance(each, dict) for each in (entry.action_counts, entry.world_event_counts))
+        if not (isinstance(entry.file, str) and all(type(count) is int for count in counts) and texts_are_counted):
             raise ValueError(f"an index line must be an episode's entry, got {line[:80]!r}")
         return entry
 

@@ -66,6 +66,11 @@ class Mixture:
         return tuple(sorted({text for dataset in self.datasets for text in dataset.action_texts}))
 
     @cached_property
+    def event_texts(self) -> tuple[str, ...]:
+        """The distinct texts of all worlds' events, sorted, behind "" for nothing; a batch holds indices into them."""
+        return tuple(sorted({text for dataset in self.datasets for text in dataset.event_texts}))
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of all data; of one dataset, its own."""
         prints = [dataset.fingerprint for dataset in self.datasets]
@@ -138,8 +143,8 @@ class MixtureSampler:
         ]
         share = batch_size // num_worlds
         self.rows = np.concatenate([world * share + each.rows for world, each in enumerate(self.samplers)])
-        rows = {text: row for row, text in enumerate(mixture.action_texts)}
-        self._rows = [np.array([rows[text] for text in dataset.action_texts]) for dataset in mixture.datasets]
+        self._action_rows = [_rows_in(mixture.action_texts, dataset.action_texts) for dataset in mixture.datasets]
+        self._event_rows = [_rows_in(mixture.event_texts, dataset.event_texts) for dataset in mixture.datasets]
         self._take: Callable[[int], SegmentBatch] = Prefetch(self._draw, num_ahead) if num_ahead else self._draw
 
     def sample(self, iteration: int) -> SegmentBatch:
@@ -153,13 +158,15 @@ class MixtureSampler:
 
     def _draw(self, iteration: int) -> SegmentBatch:
         batches = [sampler.sample(iteration) for sampler in self.samplers]
-        actions = [rows[batch.actions] for rows, batch in zip(self._rows, batches, strict=True)]
+        actions = [rows[batch.actions] for rows, batch in zip(self._action_rows, batches, strict=True)]
+        events = [rows[batch.world_events] for rows, batch in zip(self._event_rows, batches, strict=True)]
         widest = self.mixture.max_controls
         controls = [_widened(batch.controls, widest) for batch in batches]
         return SegmentBatch(
             observations=np.concatenate([batch.observations for batch in batches]),
             actions=np.concatenate(actions),
             controls=np.concatenate(controls),
+            world_events=np.concatenate(events),
             rewards=np.concatenate([batch.rewards for batch in batches]),
             terminated=np.concatenate([batch.terminated for batch in batches]),
             mask=np.concatenate([batch.mask for batch in batches]),
@@ -175,6 +182,12 @@ def open_mixture(folders: Sequence[object]) -> Mixture:
     if not folders:
         raise DatasetError("data must name at least one dataset folder, got none; record one with `wm-gym record`")
     return Mixture(tuple(Dataset.open(str(folder)) for folder in folders))
+
+
+def _rows_in(texts: Sequence[str], part: Sequence[str]) -> np.ndarray:
+    """Where each text of a part stands among all."""
+    rows = {text: row for row, text in enumerate(texts)}
+    return np.array([rows[text] for text in part])
 
 
 def _widened(controls: np.ndarray, num_columns: int) -> np.ndarray:

@@ -244,15 +244,17 @@ def _play(
     num_controls = len(_control_range(env)[0])
     controls: list[npt.NDArray[np.float32]] = []
     rewards: list[float] = []
+    world_events: list[str] = []
     terminated = truncated = False
     while not (terminated or truncated):
         action, text = texts.translate(policy(observation), phrase_rng)
-        observation, reward, terminated, truncated, _ = env.step(action)
+        observation, reward, terminated, truncated, facts = env.step(action)
         observations.append(camera.frames(observation))
         actions.append(text)
         numeric = num_controls and isinstance(action, np.ndarray)
         controls.append(action.astype(np.float32) if numeric else np.full(num_controls, np.nan, np.float32))
         rewards.append(float(reward))
+        world_events.append(str(facts.get("event", "")))
         truncated = truncated or (not terminated and len(actions) == max_steps)
     ends = np.zeros((2, len(actions)), dtype=np.bool_)
     ends[:, -1] = terminated, truncated
@@ -263,6 +265,7 @@ def _play(
         terminated=ends[0],
         truncated=ends[1],
         controls=np.stack(controls) if num_controls else None,
+        world_events=tuple(world_events) if any(world_events) else (),
         seed=seed,
         info={str(key): value for key, value in info.items() if isinstance(value, str)},
     )

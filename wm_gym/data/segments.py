@@ -20,6 +20,7 @@ class SegmentBatch:
         actions: indices into `Dataset.action_texts`; 0 in the padding, and where the action was numbers.
         controls: the numbers of numeric actions, scaled to [-1, 1]; NaN where the action was a text, in the padding and
             in columns that the world does not have.
+        world_events: what happened beside the actions, as indices into `Dataset.event_texts`; 0 for nothing.
         rewards: 0 in the padding.
         terminated: False in the padding.
         mask: True for a step of the episode, False for padding after its end.
@@ -28,6 +29,7 @@ class SegmentBatch:
     observations: UInt8[np.ndarray, "batch time chunk height width channel"]
     actions: Int64[np.ndarray, "batch rounds"]
     controls: Float32[np.ndarray, "batch rounds numbers"]
+    world_events: Int64[np.ndarray, "batch rounds"]
     rewards: Float32[np.ndarray, "batch rounds"]
     terminated: Bool[np.ndarray, "batch rounds"]
     mask: Bool[np.ndarray, "batch rounds"]
@@ -35,17 +37,18 @@ class SegmentBatch:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _DecodedEpisode:
-    """An episode in RAM, its actions as indices."""
+    """An episode in RAM, its texts as indices."""
 
     observations: UInt8[np.ndarray, "time chunk height width channel"]
     actions: Int64[np.ndarray, "time-1"]
     controls: Float32[np.ndarray, "time-1 numbers"]
+    world_events: Int64[np.ndarray, "time-1"]
     rewards: Float32[np.ndarray, "time-1"]
     terminated: Bool[np.ndarray, "time-1"]
 
     @property
     def num_bytes(self) -> int:
-        rows = (self.observations, self.actions, self.controls, self.rewards, self.terminated)
+        rows = (self.observations, self.actions, self.controls, self.world_events, self.rewards, self.terminated)
         return sum(row.nbytes for row in rows)
 
 
@@ -117,6 +120,7 @@ class SegmentSampler:
         self._cached_bytes = 0
         self._limit = CacheLimit(cache_bytes)
         self._action_ids = {text: index for index, text in enumerate(dataset.action_texts)}
+        self._event_ids = {text: index for index, text in enumerate(dataset.event_texts)}
         num_starts = [max(entry.num_steps - num_rounds, 0) + 1 for entry in dataset.entries]
         self._first_starts = np.cumsum([0, *num_starts])  # (episodes + 1,)
         events = [(index, step) for index, entry in enumerate(dataset.entries) for step in entry.event_steps]
@@ -135,6 +139,7 @@ class SegmentSampler:
         observations = np.empty((batch, lead + rounds + 1, *frame_shape), dtype=np.uint8)
         actions = np.zeros((batch, rounds), dtype=np.int64)
         controls = np.full((batch, rounds, len(manifest.control_low)), np.nan, dtype=np.float32)
+        world_events = np.zeros((batch, rounds), dtype=np.int64)
         rewards = np.zeros((batch, rounds), dtype=np.float32)
         terminated = np.zeros((batch, rounds), dtype=np.bool_)
         mask = np.zeros((batch, rounds), dtype=np.bool_)
@@ -150,6 +155,7 @@ class SegmentSampler:
             observations[row] = episode.observations[times]
             actions[row, :num_steps] = episode.actions[steps]
             controls[row, :num_steps] = episode.controls[steps]
+            world_events[row, :num_steps] = episode.world_events[steps]
             rewards[row, :num_steps] = episode.rewards[steps]
             terminated[row, :num_steps] = episode.terminated[steps]
             mask[row, :num_steps] = True
@@ -157,6 +163,7 @@ class SegmentSampler:
             observations=observations,
             actions=actions,
             controls=controls,
+            world_events=world_events,
             rewards=rewards,
             terminated=terminated,
             mask=mask,
@@ -200,10 +207,12 @@ class SegmentSampler:
             controls = manifest.scaled(episode.controls)
         numeric = np.isfinite(controls).any(axis=1)
         texts = np.array([self._action_ids[text] for text in episode.actions], dtype=np.int64)
+        events = [self._event_ids[text] for text in episode.world_events] or [0] * episode.num_steps
         decoded = _DecodedEpisode(
             observations=episode.observations,
             actions=np.where(numeric, 0, texts),
             controls=controls,
+            world_events=np.array(events, dtype=np.int64),
             rewards=episode.rewards,
             terminated=episode.terminated,
         )

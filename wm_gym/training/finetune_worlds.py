@@ -61,8 +61,10 @@ def check_recording(card: ModelCard, dataset: Dataset) -> None:
     try:
         for text in dataset.action_texts:
             check_text(text)
+        for text in dataset.event_texts:
+            check_text(text, "world event")
     except ValueError as error:
-        raise DatasetError(f"actions of {dataset.folder}: {error}; record with other texts") from error
+        raise DatasetError(f"texts of {dataset.folder}: {error}; record with other texts") from error
 
 
 def with_worlds(parts: Parts, data: Sequence[Dataset]) -> Parts:

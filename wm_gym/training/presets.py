@@ -204,7 +204,7 @@ def _texts(
         raise ValueError(
             "size.language must name a language model for worlds with numeric actions, got none; say minilm"
         )
-    tokenizer = train_tokenizer(data.action_texts)
+    tokenizer = train_tokenizer((*data.action_texts, *data.event_texts[1:]))
     words = ActionEncoderConfig(vocabulary_size=tokenizer.get_vocab_size(), width=size.transition_width)
     return BytePairs(tokenizer), ActionEncoder.build(words)
 

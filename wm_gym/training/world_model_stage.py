@@ -7,7 +7,7 @@ the say. In
 states that it reached, as long as they still show the truth (a state that left the truth has no true successor).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -53,8 +53,8 @@ class WorldModelStage:
         for name in get_args(TrainedPart):
             if config.trained_parts is not None and name not in config.trained_parts:
                 model.get_submodule(name).requires_grad_(False)
-        texts, real = model.reader.read(sampler.mixture.action_texts)
-        self._texts, self._real = texts.to(model.device), real.to(model.device)
+        self._action_texts = self._read(sampler.mixture.action_texts)
+        self._event_texts = self._read(sampler.mixture.event_texts)
         memory = model.transition.memory
         self._earlier = None if memory is None else EarlierRoundsSampler(sampler, model.autoencoder, memory.slots)
 
@@ -65,7 +65,7 @@ class WorldModelStage:
         with torch.no_grad():
             latents = self.model.autoencoder.encode(torch.from_numpy(batch.observations).to(device))
         mask = torch.from_numpy(batch.mask).to(device)
-        actions = self._action_tokens(batch.actions, batch.controls)
+        actions = self._action_tokens(batch.actions, batch.controls) + self._event_tokens(batch.world_events)
         actions = self._dropped(actions, self.config.action_dropout, generator)
         bank = self._bank(iteration)
         lead = latents.shape[1] - mask.shape[1] - 1
@@ -106,13 +106,34 @@ class WorldModelStage:
     ) -> Float[Tensor, "batch rounds tokens width"]:
         """Tokens of all actions; each text of the batch is encoded once."""
         encoder, device = self.model.action_encoder, self.model.device
-        rows, places = torch.from_numpy(indices).to(device).unique(return_inverse=True)
-        tokens: Tensor = encoder(self._texts[rows], self._real[rows])[places]
+        tokens = self._text_tokens(self._action_texts, indices)
         controls = torch.from_numpy(numbers).to(device)
         numeric = controls.isfinite().any(dim=-1)
         if isinstance(encoder, LanguageActionEncoder) and numeric.any():
             tokens = tokens.masked_scatter(numeric[..., None, None], encoder.encode_controls(controls[numeric]))
         return tokens
+
+    def _event_tokens(
+        self, indices: Int64[np.ndarray, "batch rounds"]
+    ) -> Float[Tensor, "batch rounds tokens width"] | Float[Tensor, ""]:
+        """What the events add to the action tokens of their rounds, as in `WorldModel.step`."""
+        if not indices.any():
+            return torch.zeros((), device=self.model.device)
+        tokens = self._text_tokens(self._event_texts, np.pad(indices, ((0, 0), (1, 0))))
+        return tokens[:, 1:] - tokens[:1, :1]  # of "": encoded once, so that nothing adds nothing under dropout too
+
+    def _text_tokens(
+        self, texts: tuple[Tensor, Bool[Tensor, "texts length"]], indices: Int64[np.ndarray, "batch rounds"]
+    ) -> Float[Tensor, "batch rounds tokens width"]:
+        """Tokens of texts by index; each text is encoded once."""
+        read, real = texts
+        rows, places = torch.from_numpy(indices).to(self.model.device).unique(return_inverse=True)
+        tokens: Tensor = self.model.action_encoder(read[rows], real[rows])
+        return tokens[places]
+
+    def _read(self, texts: Sequence[str]) -> tuple[Tensor, Bool[Tensor, "texts length"]]:
+        read, real = self.model.reader.read(texts)
+        return read.to(self.model.device), real.to(self.model.device)
 
     def _dropped(
         self, tokens: Float[Tensor, "batch rounds tokens width"], share: float, generator: torch.Generator

@@ -23,7 +23,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int = 512) -> Tokeniz
     """Fit a byte-level BPE to the texts of a dataset.
 
     Args:
-        texts: the distinct action texts.
+        texts: the distinct texts of actions and world events.
         vocabulary_size: upper bound; 256 bytes and the start token are always in.
     """
     tokenizer = Tokenizer(models.BPE())

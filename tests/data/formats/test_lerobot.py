@@ -68,6 +68,12 @@ def test_round_trip_is_equal_bit_for_bit(tmp_path: Path, chunk_frames: int) -> N
     assert report.notes == {}
 
 
+def test_world_events_survive(tmp_path: Path) -> None:
+    episodes = [noise_episode(1, 3, world_events=("", "it rains", "")), noise_episode(2, 3)]
+    export_lerobot(write(tmp_path / "first", *episodes), tmp_path / "lerobot", progress=False)
+    assert list(bring(tmp_path / "lerobot", tmp_path / "second").dataset) == episodes
+
+
 @pytest.mark.parametrize("num_numbers", [1, 2])
 def test_numbers_survive_beside_texts(tmp_path: Path, num_numbers: int) -> None:
     numbers = np.array([[0.5] * num_numbers, [np.nan] * num_numbers, [-1] * num_numbers], dtype=np.float32)

@@ -196,7 +196,7 @@ def test_spec_survives_json() -> None:
 
 @pytest.mark.parametrize("twin", [MiniGridTwin(), MiniGridTwin(actions="discrete")])
 def test_step_before_reset_asks_for_a_reset(twin: Any) -> None:
-    with pytest.raises(gym.error.ResetNeeded, match=r"got a step before reset; call reset\(\) first"):
+    with pytest.raises(gym.error.ResetNeeded, match=r"got one before reset; call reset\(\) first"):
         twin.step(twin.action_space.sample())
 
 

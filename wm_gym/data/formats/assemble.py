@@ -30,6 +30,7 @@ class RawEpisode:
         truncated: one flag a step; None where none are stored.
         done: one flag a step that tells no termination from a time limit; None where none are stored.
         controls: rows of numbers, NaN where the action is a text, beside `actions` that are texts.
+        world_events: what happened beside each action, "" for nothing; empty where nothing ever did.
         seed: the reset seed, None when unknown.
         info: facts about the episode.
     """
@@ -42,6 +43,7 @@ class RawEpisode:
     truncated: np.ndarray | None = None
     done: np.ndarray | None = None
     controls: np.ndarray | None = None
+    world_events: tuple[str, ...] = ()
     seed: int | None = None
     info: dict[str, str] = field(default_factory=dict)
 
@@ -68,6 +70,7 @@ def assemble(raw: RawEpisode, config: ImportConfig, index: int, notes: dict[str,
         terminated, truncated = _ends(raw, config, num_steps)
         chunks, num_steps = _pair(raw, config, num_steps, notes)
         num_steps = _end(terminated, truncated, num_steps, num_steps == len(texts), notes)
+        world_events = raw.world_events[:num_steps]
         return Episode(
             observations=resize(chunks[: num_steps + 1], config.frame_size),
             actions=texts[:num_steps],
@@ -75,6 +78,7 @@ def assemble(raw: RawEpisode, config: ImportConfig, index: int, notes: dict[str,
             terminated=terminated[:num_steps],
             truncated=truncated[:num_steps],
             controls=None if controls is None else controls[:num_steps],
+            world_events=world_events if any(world_events) else (),
             seed=raw.seed,
             info=raw.info,
         )

@@ -106,7 +106,9 @@ class _Export:
             place[f"videos/{key}/from_timestamp"], place[f"videos/{key}/to_timestamp"] = start, stop
         self._num_frames += num_rows
         place |= {"meta/episodes/chunk_index": 0, "meta/episodes/file_index": 0}
-        facts = {"seed": episode.seed, "info": episode.info}
+        facts: dict[str, Any] = {"seed": episode.seed, "info": episode.info}
+        if episode.world_events:
+            facts["world_events"] = episode.world_events
         return {**place, "wm_gym_facts": json.dumps(facts, sort_keys=True)}
 
     def _write_rows(self, index: int, episode: Episode) -> tuple[int, int]:

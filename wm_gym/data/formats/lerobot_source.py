@@ -140,6 +140,7 @@ class LeRobotSource:
             truncated=columns["truncated"],
             done=columns["done"],
             controls=controls,
+            world_events=tuple(facts.get("world_events", ())),
             seed=facts["seed"],
             info=facts["info"],
         )
