@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from benchmarks.report import write_report
 from wm_gym.actions import Action
+from wm_gym.decoder.guidance import Guidance
 from wm_gym.evaluation.config import FidelityConfig, ResolvedConfig
 from wm_gym.evaluation.dreaming import stack_clips
 from wm_gym.evaluation.intervals import wilson_interval
@@ -44,6 +45,7 @@ class WorldEventsConfig:
         steps: When states are compared, counted from the step of the event, rising from 1.
         rollouts: Of each event.
         seed: Of the rollouts.
+        guidance_scale: Classifier-free guidance on action and event; 1 is off.
         device: Where the model runs, as torch names it.
         threads: Threads of torch; None leaves its own choice.
         output: The JSON file.
@@ -54,6 +56,7 @@ class WorldEventsConfig:
     steps: tuple[int, ...] = (1, 4, 16)
     rollouts: int = 100
     seed: int = 110_000
+    guidance_scale: float = 1.0
     device: str = "cpu"
     threads: int | None = None
     output: Path = RESULTS
@@ -153,12 +156,12 @@ def _right(
     events: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """The share of dreams whose whole state is the true one, with its 95 % interval, at each of the steps."""
-    twin, found = real_twin(env), {}
+    twin, found, guidance = real_twin(env), {}, Guidance(action_scale=config.guidance_scale)
     starts = stack_clips([rollout.clip for rollout in rollouts], model.kept_frames)
     state = model.reset(starts, seeds=[rollout.seed for rollout in rollouts])
     for number in range(config.steps[-1]):
         said = [rollout.actions[number] for rollout in rollouts]
-        state, output = model.step(state, said, events=None if number else events)
+        state, output = model.step(state, said, events=None if number else events, guidance=guidance)
         if number + 1 not in config.steps:
             continue
         shown = [twin.read_state(frames[-1]) for frames in output.frames.cpu().numpy()]
