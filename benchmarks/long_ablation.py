@@ -20,7 +20,7 @@ from benchmarks.kept_latents import keep_latents
 from benchmarks.report import write_report
 from wm_gym.decoder.chunk_sampler import ChunkSampling
 from wm_gym.evaluation.config import FidelityConfig, ResolvedConfig
-from wm_gym.evaluation.dreaming import Sampling, dream_long
+from wm_gym.evaluation.dreaming import dream_long
 from wm_gym.evaluation.drift import DriftCounts, count_drift
 from wm_gym.evaluation.intervals import wilson_interval
 from wm_gym.evaluation.provenance import machine
@@ -28,6 +28,7 @@ from wm_gym.evaluation.rollouts import Lead, LongRollout, collect_long_rollout, 
 from wm_gym.evaluation.speech import Speech
 from wm_gym.evaluation.states import reader_of
 from wm_gym.evaluation.twin import Env, judging_twin, make_twin
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 KEPT = ":kept"
@@ -119,7 +120,7 @@ def _counts(
 ) -> dict[int, DriftCounts]:
     reader, twin = reader_of(env, plan.world), judging_twin(env)
     assert reader is not None, "judging_twin raises before"
-    sampling = Sampling(num_denoising_steps=config.num_denoising_steps, guidance_scale=config.guidance_scale)
+    sampling = StepArguments(num_denoising_steps=config.num_denoising_steps, guidance_scale=config.guidance_scale)
     counts = dict.fromkeys(config.steps, DriftCounts())
     batches = range(0, config.rollouts, config.batch_size)
     with tqdm(total=len(batches) * config.steps[-1], desc=name, unit="step", leave=False) as bar:

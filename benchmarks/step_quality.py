@@ -17,9 +17,9 @@ import tyro
 
 from benchmarks.report import write_report
 from wm_gym.evaluation.config import FidelityConfig
-from wm_gym.evaluation.dreaming import Sampling
 from wm_gym.evaluation.fidelity import evaluate_model, provenance
 from wm_gym.evaluation.report import FidelityReport
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 RESULTS = Path(__file__).parent / "results" / "step_quality.json"
@@ -72,7 +72,7 @@ def measure(config: StepQualityConfig) -> dict[str, Any]:
     reference = _right(reports[config.denoising_steps[-1]], config.horizon)
     return {
         "checkpoint": config.checkpoint,
-        **provenance(model, Sampling()),
+        **provenance(model, StepArguments()),
         "config": {name: value for name, value in asdict(config).items() if name != "output"},
         "cases": [summarise(report, reference, config.horizon) for report in reports.values()],
     }

@@ -21,7 +21,6 @@ from tqdm import tqdm
 
 from benchmarks.report import write_report
 from wm_gym.actions import Action
-from wm_gym.decoder.guidance import Guidance
 from wm_gym.evaluation.config import FidelityConfig, ResolvedConfig
 from wm_gym.evaluation.dreaming import stack_clips
 from wm_gym.evaluation.intervals import wilson_interval
@@ -29,6 +28,7 @@ from wm_gym.evaluation.provenance import machine
 from wm_gym.evaluation.rollouts import Walk, rollout_seed
 from wm_gym.evaluation.speech import Speech
 from wm_gym.evaluation.twin import Env, State, make_twin, real_twin
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 RESULTS = Path(__file__).parent / "results" / "world_events.json"
@@ -156,12 +156,13 @@ def _right(
     events: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """The share of dreams whose whole state is the true one, with its 95 % interval, at each of the steps."""
-    twin, found, guidance = real_twin(env), {}, Guidance(action_scale=config.guidance_scale)
+    twin, found = real_twin(env), {}
+    keywords = StepArguments(guidance_scale=config.guidance_scale).keywords()
     starts = stack_clips([rollout.clip for rollout in rollouts], model.kept_frames)
     state = model.reset(starts, seeds=[rollout.seed for rollout in rollouts])
     for number in range(config.steps[-1]):
         said = [rollout.actions[number] for rollout in rollouts]
-        state, output = model.step(state, said, events=None if number else events, guidance=guidance)
+        state, output = model.step(state, said, events=None if number else events, **keywords)
         if number + 1 not in config.steps:
             continue
         shown = [twin.read_state(frames[-1]) for frames in output.frames.cpu().numpy()]

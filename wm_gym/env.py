@@ -14,11 +14,12 @@ from jaxtyping import UInt8
 from wm_gym.actions import MAX_ACTION_LENGTH, Action, check_text, scale_numbers
 from wm_gym.checkpoint import read_card
 from wm_gym.decoder.chunk_sampler import ChunkSampling
-from wm_gym.env_arguments import StepArguments, check_at_least, checkpoint_of
+from wm_gym.env_arguments import checkpoint_of
 from wm_gym.env_state import EnvState, as_env_state
 from wm_gym.keys import key_codes
 from wm_gym.start import StartRules, check_frames, check_index, check_options, twin_start
 from wm_gym.starts import Starts, check_start, open_starts
+from wm_gym.step_arguments import StepArguments, check_at_least
 from wm_gym.step_info import step_info
 from wm_gym.world_card import WorldCard
 from wm_gym.world_model import WorldModel

@@ -7,9 +7,10 @@ import pytest
 
 from wm_gym.decoder.guidance import Guidance
 from wm_gym.evaluation.config import FidelityConfig
-from wm_gym.evaluation.dreaming import Sampling, dream_long, dream_rollouts, stack_clips
+from wm_gym.evaluation.dreaming import dream_long, dream_rollouts, stack_clips, step_arguments_of
 from wm_gym.evaluation.rollouts import RealRollout, collect_long_rollout
 from wm_gym.evaluation.twin import Env
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 
@@ -17,7 +18,7 @@ def test_dream_is_as_long_as_its_rollout(
     random_model: WorldModel, explored: list[RealRollout], solved: RealRollout
 ) -> None:
     rollouts = [explored[0], solved]
-    dreams = dream_rollouts(random_model, rollouts, sampling=Sampling(), on_step=int)
+    dreams = dream_rollouts(random_model, rollouts, sampling=StepArguments(), on_step=int)
     assert [dream.observations.shape for dream in dreams] == [real.observations[1:].shape for real in rollouts]
     assert [len(dream.rewards) for dream in dreams] == [len(dream.terminated) for dream in dreams]
     assert [len(dream.rewards) for dream in dreams] == [real.num_steps for real in rollouts]
@@ -25,7 +26,7 @@ def test_dream_is_as_long_as_its_rollout(
 
 def test_dream_equals_the_models_own_steps(random_model: WorldModel, explored: list[RealRollout]) -> None:
     real = explored[0]
-    (dream,) = dream_rollouts(random_model, [real], sampling=Sampling(temperature=0.0), on_step=int)
+    (dream,) = dream_rollouts(random_model, [real], sampling=StepArguments(temperature=0.0), on_step=int)
     state = random_model.reset(real.observations[:1], seeds=[real.seed])
     for step, action in enumerate(real.actions):
         state, output = random_model.step(state, [action], temperature=0.0)
@@ -34,15 +35,15 @@ def test_dream_equals_the_models_own_steps(random_model: WorldModel, explored: l
 
 def test_every_step_is_told(random_model: WorldModel, explored: list[RealRollout]) -> None:
     told: list[int] = []
-    dream_rollouts(random_model, explored[:2], sampling=Sampling(), on_step=lambda: told.append(1))
+    dream_rollouts(random_model, explored[:2], sampling=StepArguments(), on_step=lambda: told.append(1))
     assert len(told) == explored[0].num_steps
 
 
 def test_long_dream_yields_the_kept_steps(random_model: WorldModel, twin_env: Env, explored: list[RealRollout]) -> None:
     kept = (2, 16)
     long = collect_long_rollout(twin_env, explored[0].policy, seed=explored[0].seed, num_steps=20, keep=kept)
-    (dream,) = dream_rollouts(random_model, explored[:1], sampling=Sampling(), on_step=int)
-    chunks = dict(dream_long(random_model, [long], sampling=Sampling(), on_step=int))
+    (dream,) = dream_rollouts(random_model, explored[:1], sampling=StepArguments(), on_step=int)
+    chunks = dict(dream_long(random_model, [long], sampling=StepArguments(), on_step=int))
     assert tuple(chunks) == kept
     for step, chunk in chunks.items():
         np.testing.assert_array_equal(chunk[0], dream.observations[step - 1])
@@ -61,7 +62,7 @@ def test_dream_begins_after_the_clip(
     led = replace(later, clip=explored[1].observations[3:5, 0])
     seen = {}
     for model in (moving_model, random_model):
-        dreams = dream_rollouts(model, [later, led], sampling=Sampling(temperature=0.0), on_step=int)
+        dreams = dream_rollouts(model, [later, led], sampling=StepArguments(temperature=0.0), on_step=int)
         seen[model.kept_frames] = [dream.observations[0] for dream in dreams]
     state = moving_model.reset(led.clip[None], seeds=[led.seed])
     _, output = moving_model.step(state, [led.actions[0]], temperature=0.0)
@@ -71,7 +72,7 @@ def test_dream_begins_after_the_clip(
 
 def test_dreams_are_guided_as_the_evaluation_says(random_model: WorldModel, explored: list[RealRollout]) -> None:
     config = FidelityConfig(guidance_scale=3.0, state_guidance_scale=0.5, temperature=0.0)
-    (dream,) = dream_rollouts(random_model, explored[:1], sampling=Sampling.of(config), on_step=int)
+    (dream,) = dream_rollouts(random_model, explored[:1], sampling=step_arguments_of(config), on_step=int)
     state = random_model.reset(stack_clips([explored[0].clip], random_model.kept_frames), seeds=[explored[0].seed])
     guidance = Guidance(action_scale=3.0, state_scale=0.5)
     _, guided = random_model.step(state, [explored[0].actions[0]], temperature=0.0, guidance=guidance)
@@ -82,5 +83,5 @@ def test_dreams_are_guided_as_the_evaluation_says(random_model: WorldModel, expl
 
 @pytest.mark.parametrize("scale", [-1.0, float("nan")])
 def test_a_guidance_scale_out_of_range_is_refused(scale: float) -> None:
-    with pytest.raises(ValueError, match="guidance_scale must be at least 0 and finite"):
-        Sampling(guidance_scale=scale)
+    with pytest.raises(ValueError, match="guidance_scale must be a finite number and at least 0"):
+        StepArguments(guidance_scale=scale)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from wm_gym.evaluation.config import FidelityConfig, ResolvedConfig
-from wm_gym.evaluation.dreaming import Sampling
 from wm_gym.evaluation.drift import DriftCounts, count_drift, measure_drift
 from wm_gym.evaluation.rollouts import LongRollout, collect_long_rollout, collect_rollout
 from wm_gym.evaluation.states import StateReader
 from wm_gym.evaluation.twin import Env, judging_twin
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 EXPLORER = "policies.minigrid:explorer"
@@ -59,12 +59,12 @@ def test_black_frame_is_invalid(
 
 def test_drift_is_counted_over_all_batches(random_model: WorldModel, twin_env: Env) -> None:
     config = resolved(random_model, drift_rollouts=3, drift_steps=12, batch_size=2)
-    counts = measure_drift(random_model, twin_env, config, sampling=Sampling(), on_step=int)
+    counts = measure_drift(random_model, twin_env, config, sampling=StepArguments(), on_step=int)
     assert {step: count.n for step, count in counts.items()} == {10: 3, 12: 3}
 
 
 def test_no_long_rollouts_no_drift(random_model: WorldModel, twin_env: Env) -> None:
-    assert measure_drift(random_model, twin_env, resolved(random_model), sampling=Sampling(), on_step=int) == {}
+    assert measure_drift(random_model, twin_env, resolved(random_model), sampling=StepArguments(), on_step=int) == {}
 
 
 def test_json_holds_shares() -> None:

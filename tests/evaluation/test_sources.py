@@ -13,7 +13,7 @@ from wm_gym.cli import main
 from wm_gym.data.dataset import Dataset, DatasetWriter
 from wm_gym.data.recording import random_policy, record
 from wm_gym.evaluation.config import FidelityConfig, FollowingConfig, for_world
-from wm_gym.evaluation.dreaming import Sampling, dream_rollouts
+from wm_gym.evaluation.dreaming import dream_rollouts
 from wm_gym.evaluation.fidelity import evaluate_model
 from wm_gym.evaluation.long.config import LongConfig
 from wm_gym.evaluation.long.suite import measure_suite
@@ -21,6 +21,7 @@ from wm_gym.evaluation.sources import RecordedRollouts
 from wm_gym.evaluation.transfer import evaluate_transfer
 from wm_gym.evaluation.transfer_config import TransferConfig
 from wm_gym.evaluation.world_plans import PLANS
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 NUM_EPISODES, NUM_STEPS = 5, 6
@@ -59,7 +60,7 @@ def dreamt(model: WorldModel, dataset: Dataset, **values: object) -> list[np.nda
     """The last chunk of each dream, made one by one."""
     rollouts = open_rollouts(model, dataset, **values)
     real = [rollouts[index] for index in range(len(rollouts))]
-    dreams = [dream_rollouts(model, [each], sampling=Sampling(), on_step=int)[0] for each in real]
+    dreams = [dream_rollouts(model, [each], sampling=StepArguments(), on_step=int)[0] for each in real]
     return [dream.observations[-1] for dream in dreams]
 
 

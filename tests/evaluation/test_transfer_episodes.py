@@ -8,8 +8,8 @@ import pytest
 from gymnasium.wrappers import TimeLimit
 
 from tests.worlds import TILE_PIXELS, TILES, Slide, draw
-from wm_gym.evaluation.dreaming import Sampling
 from wm_gym.evaluation.transfer_episodes import DreamWorld, Episodes, play_dreams, play_twins, replay_in_dreams
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 TEXTS = ("go left", "go right", "go down", "wait")
@@ -60,7 +60,7 @@ def minigrid() -> DreamWorld:
     """The shipped world."""
     model = WorldModel.from_pretrained("minigrid")
     texts = tuple(phrases[0] for phrases in model.card.worlds["minigrid"].action_phrases.values())
-    return DreamWorld(model=model, texts=texts, sampling=Sampling())
+    return DreamWorld(model=model, texts=texts, sampling=StepArguments())
 
 
 @pytest.fixture(scope="module")

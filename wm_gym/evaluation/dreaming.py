@@ -1,18 +1,16 @@
 """Open-loop dreams: the learned world under the actions of real rollouts, from the frames before them alone."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 
 from wm_gym.actions import Action
-from wm_gym.decoder.guidance import Guidance
 from wm_gym.evaluation.config import FidelityConfig
 from wm_gym.evaluation.rollouts import LongRollout, RealRollout
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import StepOutput, WorldModel
 
 NO_ACTION = ""  # what a world is told once its real episode is over, to keep the batch's shape
@@ -38,54 +36,25 @@ class Dream:
     uncertainties: Float32[np.ndarray, " time"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How the decoder samples; None is the checkpoint's own value.
-
-    Attributes:
-        num_denoising_steps: Decoder calls per chunk.
-        temperature: Scale of the initial noise.
-        guidance_scale: Classifier-free guidance on the action; 1 is off.
-        state_guidance_scale: The same on the latent state.
-
-    Raises:
-        ValueError: A scale is below 0 or not finite.
-    """
-
-    num_denoising_steps: int | None = None
-    temperature: float | None = None
-    guidance_scale: float = 1.0
-    state_guidance_scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Checks the scales."""
-        for name in ("guidance_scale", "state_guidance_scale"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}; 1 is off")
-
-    @classmethod
-    def of(cls, config: FidelityConfig) -> "Sampling":
-        """As an evaluation was told to sample."""
-        return cls(**{each.name: getattr(config, each.name) for each in fields(cls)})
-
-    def keywords(self) -> dict[str, Any]:
-        """What `WorldModel.step` takes."""
-        return {
-            "num_denoising_steps": self.num_denoising_steps,
-            "temperature": self.temperature,
-            "guidance": Guidance(action_scale=self.guidance_scale, state_scale=self.state_guidance_scale),
-        }
+def step_arguments_of(config: FidelityConfig) -> StepArguments:
+    """How an evaluation was told to draw steps."""
+    return StepArguments(
+        num_denoising_steps=config.num_denoising_steps,
+        temperature=config.temperature,
+        guidance_scale=config.guidance_scale,
+        state_guidance_scale=config.state_guidance_scale,
+    )
 
 
 def dream_rollouts(
-    model: WorldModel, rollouts: Sequence[RealRollout], *, sampling: Sampling, on_step: Callable[[], object]
+    model: WorldModel, rollouts: Sequence[RealRollout], *, sampling: StepArguments, on_step: Callable[[], object]
 ) -> list[Dream]:
     """Dreams a batch of real rollouts open loop.
 
     Args:
         model: The world model.
         rollouts: Any lengths; each dream is as long as its rollout, and its seed is the rollout's.
-        sampling: How the decoder samples.
+        sampling: How steps are drawn.
         on_step: Called after each step of the batch.
 
     Returns:
@@ -121,14 +90,14 @@ def collect_dreams(outputs: Sequence[StepOutput], rollouts: Sequence[RealRollout
 
 
 def dream_long(
-    model: WorldModel, rollouts: Sequence[LongRollout], *, sampling: Sampling, on_step: Callable[[], object]
+    model: WorldModel, rollouts: Sequence[LongRollout], *, sampling: StepArguments, on_step: Callable[[], object]
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "batch frames height width channel"]]]:
     """Dreams a batch of long rollouts and yields the chunks at the steps that they kept, so that memory stays flat.
 
     Args:
         model: The world model.
         rollouts: All of one length, with the same kept steps.
-        sampling: How the decoder samples.
+        sampling: How steps are drawn.
         on_step: Called after each step of the batch.
 
     Yields:
@@ -156,7 +125,7 @@ def dream_steps(
     starts: UInt8[np.ndarray, "batch frames height width channel"],
     seeds: Sequence[int],
     actions: Sequence[Sequence[Action]],
-    sampling: Sampling,
+    sampling: StepArguments,
 ) -> Iterator[StepOutput]:
     """Resets the model to `starts` and yields its answers, step by step, to the actions of each world."""
     with torch.inference_mode():

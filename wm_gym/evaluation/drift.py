@@ -7,12 +7,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from wm_gym.evaluation.config import ResolvedConfig
-from wm_gym.evaluation.dreaming import Sampling, dream_long
+from wm_gym.evaluation.dreaming import dream_long
 from wm_gym.evaluation.intervals import wilson_interval
 from wm_gym.evaluation.rollouts import Lead, LongRollout, collect_long_rollout, rollout_seed
 from wm_gym.evaluation.speech import Speech
 from wm_gym.evaluation.states import StateReader, reader_of, whole_state
 from wm_gym.evaluation.twin import Env, JudgingTwin, judging_twin
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 _STREAM = 1  # of rollout_seed: long rollouts start elsewhere than the short ones
@@ -65,7 +66,7 @@ def count_drift(
 
 
 def measure_drift(
-    model: WorldModel, env: Env, config: ResolvedConfig, *, sampling: Sampling, on_step: Callable[[], object]
+    model: WorldModel, env: Env, config: ResolvedConfig, *, sampling: StepArguments, on_step: Callable[[], object]
 ) -> dict[int, DriftCounts]:
     """Dreams `config.drift_rollouts` long rollouts open loop and counts by step.
 
@@ -73,7 +74,7 @@ def measure_drift(
         model: The world model.
         env: The twin, its time limit beyond `config.drift_steps`.
         config: How many, how long, who acts.
-        sampling: How the decoder samples.
+        sampling: How steps are drawn.
         on_step: Called after each step of a batch.
 
     Returns:

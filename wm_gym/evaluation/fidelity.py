@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from wm_gym.evaluation.config import FidelityConfig, ResolvedConfig
-from wm_gym.evaluation.dreaming import Dream, Sampling, dream_rollouts
+from wm_gym.evaluation.dreaming import Dream, dream_rollouts, step_arguments_of
 from wm_gym.evaluation.drift import measure_drift
 from wm_gym.evaluation.provenance import machine
 from wm_gym.evaluation.report import FidelityReport
@@ -32,6 +32,7 @@ from wm_gym.evaluation.scoring import (
 from wm_gym.evaluation.sources import RecordedRollouts, RolloutSource, TwinRollouts
 from wm_gym.evaluation.states import ReaderCounts, StateReader, check_reader, reader_of
 from wm_gym.evaluation.twin import Env, make_twin
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 
@@ -69,7 +70,7 @@ def _evaluate(
     model: WorldModel, config: ResolvedConfig, source: RolloutSource, env: Env | None, progress: bool
 ) -> FidelityReport:
     begin = time.perf_counter()
-    sampling = Sampling.of(config)
+    sampling = step_arguments_of(config)
     world = model.card.worlds[config.world]
     tally = _Tally(
         config=config,
@@ -150,7 +151,7 @@ def _num_batch_steps(config: FidelityConfig, num_rollouts: int) -> int:
     return short + -(-config.drift_rollouts // config.batch_size) * config.drift_steps
 
 
-def provenance(model: WorldModel, sampling: Sampling) -> dict[str, Any]:
+def provenance(model: WorldModel, sampling: StepArguments) -> dict[str, Any]:
     """Says which weights ran, how they were sampled, and on what machine."""
     card = model.card
     return {

@@ -7,12 +7,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from wm_gym.evaluation.dreaming import Sampling, dream_steps, stack_clips
+from wm_gym.evaluation.dreaming import dream_steps, stack_clips
 from wm_gym.evaluation.intervals import wilson_interval
 from wm_gym.evaluation.inverse_dynamics import InverseDynamics
 from wm_gym.evaluation.phrasings import Phrases, Phrasings, draw_texts
 from wm_gym.evaluation.probes import Cases
 from wm_gym.evaluation.states import StateReader
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 Clips = UInt8[np.ndarray, "cases steps height width channel"]
@@ -161,14 +162,14 @@ class Dreamer:
 
     Attributes:
         model: The world model.
-        sampling: How the decoder samples.
+        sampling: How steps are drawn.
         batch_size: Worlds dreamed at once.
         seed: Of the dreams: the same case has the same noise under every text.
         on_step: Called after each step of a batch.
     """
 
     model: WorldModel
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: StepArguments = field(default_factory=StepArguments)
     batch_size: int = 64
     seed: int = 0
     on_step: Callable[[], object] = int

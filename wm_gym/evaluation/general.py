@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from wm_gym.data.durable_writes import write_whole
 from wm_gym.evaluation.config import FidelityConfig, FollowingConfig, ResolvedConfig, for_world
-from wm_gym.evaluation.dreaming import Sampling
+from wm_gym.evaluation.dreaming import step_arguments_of
 from wm_gym.evaluation.fidelity import evaluate_model, provenance
 from wm_gym.evaluation.following import ClassifierJudge, Dreamer, FollowingReport, Judge, StateJudge, measure_following
 from wm_gym.evaluation.general_table import render_general_table
@@ -130,7 +130,7 @@ def evaluate_general(
         following_config=following,
         worlds=found,
         missing=missing,
-        provenance=provenance(model, _sampling(config)) | {"wall_seconds": time.perf_counter() - begin},
+        provenance=provenance(model, step_arguments_of(config)) | {"wall_seconds": time.perf_counter() - begin},
     )
 
 
@@ -144,7 +144,7 @@ def _evaluate_world(
     return WorldReport(
         fidelity=fidelity,
         following=_follow(model, resolved, following, progress) if following.num_probes else None,
-        step_seconds=measure_step_seconds(model, fidelity.example.real[:1], text, sampling=_sampling(config)),
+        step_seconds=measure_step_seconds(model, fidelity.example.real[:1], text, sampling=step_arguments_of(config)),
     )
 
 
@@ -158,7 +158,7 @@ def _follow(model: WorldModel, config: ResolvedConfig, following: FollowingConfi
         with tqdm(desc=f"{config.world}: following", unit="step", disable=not progress) as bar:
             dreamer = Dreamer(
                 model=model,
-                sampling=_sampling(config),
+                sampling=step_arguments_of(config),
                 batch_size=config.batch_size,
                 seed=config.seed,
                 on_step=bar.update,
@@ -210,7 +210,3 @@ def _probes(config: ResolvedConfig, following: FollowingConfig, num_probes: int,
             num_steps=plan.probe_steps if plan else None,
             on_probe=bar.update,
         )
-
-
-def _sampling(config: FidelityConfig) -> Sampling:
-    return Sampling.of(config)

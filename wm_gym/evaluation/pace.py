@@ -6,7 +6,8 @@ from statistics import median
 import numpy as np
 from jaxtyping import UInt8
 
-from wm_gym.evaluation.dreaming import Sampling, dream_steps, stack_clips
+from wm_gym.evaluation.dreaming import dream_steps, stack_clips
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 _WARM_UP_STEPS = 3
@@ -17,7 +18,7 @@ def measure_step_seconds(
     clip: UInt8[np.ndarray, "frames height width channel"],
     text: str,
     *,
-    sampling: Sampling,
+    sampling: StepArguments,
     num_steps: int = 24,
 ) -> float:
     """Returns the median wall seconds of a step at batch size 1, the frames' way to this process included."""

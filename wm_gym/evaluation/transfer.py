@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from wm_gym.evaluation.config import FidelityConfig
-from wm_gym.evaluation.dreaming import Sampling
+from wm_gym.evaluation.dreaming import step_arguments_of
 from wm_gym.evaluation.outcome import Files, Outcome
 from wm_gym.evaluation.provenance import machine
 from wm_gym.evaluation.rollouts import rollout_seed
@@ -81,7 +81,7 @@ def evaluate_transfer(config: FidelityConfig, transfer: TransferConfig, progress
     twin, max_steps = config.twin or (known and known.twin), _max_steps(world, transfer)
     if not twin:
         raise ValueError(f"twin must be named for {world!r}, which is not known here, got none; pass its gym.make id")
-    sampling = Sampling.of(config)
+    sampling = step_arguments_of(config)
     texts = tuple(phrases[0] for phrases in model.card.worlds[world].action_phrases.values())
     dream = DreamWorld(model=model, texts=texts, sampling=sampling)
     policies = {name: load_batch_policy(name, len(texts), config.seed) for name in transfer.transfer}

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 from numpy.typing import NDArray
 
-from wm_gym.evaluation.dreaming import Sampling
 from wm_gym.evaluation.twin import Env
+from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
 Frames: TypeAlias = UInt8[np.ndarray, "batch height width 3"]
@@ -53,12 +53,12 @@ class DreamWorld:
     Attributes:
         model: The world model.
         texts: What each action says, by number.
-        sampling: How the decoder samples.
+        sampling: How steps are drawn.
     """
 
     model: WorldModel
     texts: tuple[str, ...]
-    sampling: Sampling
+    sampling: StepArguments
 
 
 def play_twins(

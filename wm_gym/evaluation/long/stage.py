@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from wm_gym.actions import Action
 from wm_gym.evaluation.config import FollowingConfig, ResolvedConfig
-from wm_gym.evaluation.dreaming import Sampling, dream_steps, stack_clips
+from wm_gym.evaluation.dreaming import dream_steps, stack_clips, step_arguments_of
 from wm_gym.evaluation.long.config import LongConfig
 from wm_gym.evaluation.rollouts import Lead
 from wm_gym.evaluation.speech import Speech
@@ -80,7 +80,7 @@ class Stage:
 
     def dream(self, clips: Clips, seeds: Sequence[int], actions: Sequence[Sequence[Action]]) -> Iterator[DreamedStep]:
         """Dreams a batch open loop, step by step."""
-        sampling = Sampling.of(self.config)
+        sampling = step_arguments_of(self.config)
         starts = stack_clips(list(clips), self.model.kept_frames)
         for output in dream_steps(self.model, starts, list(seeds), actions, sampling):
             self.on_step()

@@ -11,7 +11,7 @@ import gymnasium as gym
 from tqdm import tqdm
 
 from wm_gym.evaluation.config import FidelityConfig, FollowingConfig, ResolvedConfig, chosen_worlds, for_world
-from wm_gym.evaluation.dreaming import Sampling
+from wm_gym.evaluation.dreaming import step_arguments_of
 from wm_gym.evaluation.fidelity import provenance
 from wm_gym.evaluation.long.action_part import measure_action_part
 from wm_gym.evaluation.long.config import LongConfig
@@ -87,7 +87,7 @@ def measure_suite(
             store.report["missing"].pop(world, None)
         except gym.error.DependencyNotInstalled as error:
             store.report["missing"][world] = str(error)
-    sampling = Sampling.of(config)
+    sampling = step_arguments_of(config)
     store.report["provenance"] = provenance(model, sampling)
     store.save()
     return LongOutcome(table=render_table(store.report), paths=(store.path, *write_page(store)))
