@@ -2,7 +2,8 @@
 
 The real twin walks a few steps, something happens in it, and it walks on. The model dreams the same actions twice from
 before the event: told of it, and not. Only events count that change what the action alone would have led to, so that
-a model that does not hear of them cannot be right.
+a model that does not hear of them cannot be right. How far it can be right at all, the same actions tell where nothing
+happens.
 
     python -m benchmarks.world_events --checkpoint runs/events
 """
@@ -27,7 +28,7 @@ from wm_gym.evaluation.intervals import wilson_interval
 from wm_gym.evaluation.provenance import machine
 from wm_gym.evaluation.rollouts import Walk, rollout_seed
 from wm_gym.evaluation.speech import Speech
-from wm_gym.evaluation.twin import Env, State, make_twin, real_twin
+from wm_gym.evaluation.twin import Env, RealTwin, State, make_twin, real_twin
 from wm_gym.step_arguments import StepArguments
 from wm_gym.world_model import WorldModel
 
@@ -72,6 +73,7 @@ class EventfulRollout:
         clip: The frames that led to it.
         actions: As the dream is told them.
         states: The true state after each action.
+        uneventful_states: The same, had nothing happened; None where the episode would have ended.
     """
 
     seed: int
@@ -79,25 +81,29 @@ class EventfulRollout:
     clip: UInt8[np.ndarray, "frames height width channel"]
     actions: tuple[Action, ...]
     states: tuple[State, ...]
+    uneventful_states: tuple[State, ...] | None
 
 
 def measure(config: WorldEventsConfig) -> dict[str, Any]:
     """Dreams the rollouts of each event, told and untold.
 
     Raises:
-        ValueError: Steps that do not rise from 1, no rollout, a world without events, or events that change nothing.
+        ValueError: Steps that do not rise from 1, no rollout, a scale below 0, guidance that the model does not take, a
+            world without events, or events that change nothing.
     """
     if list(config.steps) != sorted(set(config.steps)) or config.steps[:1] != (1,) or config.rollouts < 1:
         raise ValueError(f"steps must rise from 1 and rollouts be at least 1, got {config.steps} and {config.rollouts}")
+    sampling = StepArguments(guidance_scale=config.guidance_scale)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     model = WorldModel.from_pretrained(config.checkpoint, config.device)
+    sampling.check_model(model)
     plan = FidelityConfig(checkpoint=config.checkpoint, world=config.world).resolve(model.card)
     env = make_twin(plan.twin, split=plan.split)
     try:
         phrases: Mapping[str, Sequence[str]] = getattr(env.unwrapped, "event_phrases", {})
         if not phrases:
             raise ValueError(f"world must have events, got {plan.world!r}; the twin's event_phrases name them")
-        cases = [_case(model, env, plan, config, number, name) for number, name in enumerate(phrases)]
+        cases = [_case(model, env, plan, config, sampling, number) for number in range(len(phrases))]
     finally:
         env.close()
     settings = asdict(config) | {"output": str(config.output)}
@@ -106,8 +112,10 @@ def measure(config: WorldEventsConfig) -> dict[str, Any]:
 
 
 def _case(
-    model: WorldModel, env: Env, plan: ResolvedConfig, config: WorldEventsConfig, number: int, name: str
+    model: WorldModel, env: Env, plan: ResolvedConfig, config: WorldEventsConfig, sampling: StepArguments, number: int
 ) -> dict[str, Any]:
+    twin: Any = env.unwrapped
+    name = list(twin.event_phrases)[number]
     rollouts: list[EventfulRollout] = []
     for index in tqdm(count(), desc=f"walk, {name}", unit="walk", leave=False):
         if len(rollouts) == config.rollouts:
@@ -116,9 +124,16 @@ def _case(
             raise ValueError(f"rollouts must be as many as {name!r} happens in, got {len(rollouts)}; ask for fewer")
         found = _walk(model, env, plan, config, rollout_seed(config.seed, index, stream=number), name)
         rollouts += [] if found is None else [found]
-    told = _right(model, env, config, rollouts, [rollout.text for rollout in rollouts])
-    untold = _right(model, env, config, rollouts, [""] * len(rollouts))
-    return {"event": name, "n": len(rollouts), "told": told, "untold": untold}
+    told = _dreamt(model, config, sampling, rollouts, [rollout.text for rollout in rollouts])
+    untold = _dreamt(model, config, sampling, rollouts, [""] * len(rollouts))
+    truth, uneventful = [each.states for each in rollouts], [each.uneventful_states for each in rollouts]
+    return {
+        "event": name,
+        "n": len(rollouts),
+        "told": _right(twin, told, truth),
+        "untold": _right(twin, untold, truth),
+        "nothing_happens": _right(twin, untold, uneventful),
+    }
 
 
 def _walk(
@@ -139,47 +154,75 @@ def _walk(
         states.append(real_twin(env).state())
         if walk.over:
             return None
-    twin.restore_state(saved)
-    twin.step(actions[0])
-    if real_twin(env).state() == states[0]:
+    uneventful = _without(env, saved, actions)
+    if uneventful[0] == states[0]:
         return None
     said = Speech(env, model.card.worlds[plan.world]).translate(actions, seed=seed)
-    return EventfulRollout(seed=seed, text=text, clip=clip, actions=said, states=tuple(states))
+    return EventfulRollout(
+        seed=seed,
+        text=text,
+        clip=clip,
+        actions=said,
+        states=tuple(states),
+        uneventful_states=uneventful if len(uneventful) == len(actions) else None,
+    )
+
+
+def _without(env: Env, saved: Any, actions: Sequence[Any]) -> tuple[State, ...]:
+    """The true state after each action from a saved state on, up to the end of the episode."""
+    twin: Any = env.unwrapped
+    twin.restore_state(saved)
+    states = []
+    for action in actions:
+        over = twin.step(action)[2]
+        states.append(real_twin(env).state())
+        if over:
+            break
+    return tuple(states)
 
 
 @torch.inference_mode()
-def _right(
+def _dreamt(
     model: WorldModel,
-    env: Env,
     config: WorldEventsConfig,
+    sampling: StepArguments,
     rollouts: Sequence[EventfulRollout],
     events: Sequence[str],
-) -> dict[str, dict[str, Any]]:
-    """The share of dreams whose whole state is the true one, with its 95 % interval, at each of the steps."""
-    twin, found = real_twin(env), {}
-    keywords = StepArguments(guidance_scale=config.guidance_scale).keywords()
+) -> dict[int, UInt8[np.ndarray, "batch height width channel"]]:
+    """What is seen after each of the steps that count."""
     starts = stack_clips([rollout.clip for rollout in rollouts], model.kept_frames)
-    state = model.reset(starts, seeds=[rollout.seed for rollout in rollouts])
+    state, seen = model.reset(starts, seeds=[rollout.seed for rollout in rollouts]), {}
     for number in range(config.steps[-1]):
         said = [rollout.actions[number] for rollout in rollouts]
-        state, output = model.step(state, said, events=None if number else events, **keywords)
-        if number + 1 not in config.steps:
-            continue
-        shown = [twin.read_state(frames[-1]) for frames in output.frames.cpu().numpy()]
-        right = sum(each == rollout.states[number] for each, rollout in zip(shown, rollouts, strict=True))
-        interval = wilson_interval(right, len(rollouts))
-        found[str(number + 1)] = {"state_accuracy": right / len(rollouts), "interval": list(interval)}
+        state, output = model.step(state, said, events=None if number else events, **sampling.keywords())
+        if number + 1 in config.steps:
+            seen[number + 1] = output.frames[:, -1].cpu().numpy()
+    return seen
+
+
+def _right(
+    twin: RealTwin,
+    dreams: Mapping[int, UInt8[np.ndarray, "batch height width channel"]],
+    truth: Sequence[tuple[State, ...] | None],
+) -> dict[str, dict[str, Any]]:
+    """The share of dreams whose whole state is the true one, with its 95 % interval, at each of the steps."""
+    found, rows = {}, [row for row, states in enumerate(truth) if states is not None]
+    for step, frames in dreams.items():
+        right = sum(twin.read_state(frames[row]) == (truth[row] or ())[step - 1] for row in rows)
+        interval = wilson_interval(right, len(rows))
+        found[str(step)] = {"n": len(rows), "state_accuracy": right / max(1, len(rows)), "interval": list(interval)}
     return found
 
 
 def render(results: Mapping[str, Any]) -> str:
-    """Returns the results as a table: the share of whole states that are right, told of the event / not told."""
+    """Returns the results as a table: the share of whole states that are right by step and case."""
     steps = results["cases"][0]["told"]
     width = max(len(case["event"]) for case in results["cases"])
-    lines = [" " * width + "".join(f"{'step ' + step:>18}" for step in steps)]
+    lines = [" " * (width + 18) + "".join(f"{'step ' + step:>10}" for step in steps)]
     for case in results["cases"]:
-        pairs = ((case[kind][step]["state_accuracy"] for kind in ("told", "untold")) for step in steps)
-        lines.append(f"{case['event']:<{width}}" + "".join(f"{f'{told:.1%} / {not_:.1%}':>18}" for told, not_ in pairs))
+        for kind in ("told", "untold", "nothing_happens"):
+            cells = "".join(f"{case[kind][step]['state_accuracy']:>10.1%}" for step in steps)
+            lines.append(f"{case['event']:<{width}}  {kind.replace('_', ' '):<16}{cells}")
     return "\n".join(lines)
 
 

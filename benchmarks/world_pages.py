@@ -144,8 +144,9 @@ def _events(simulator: type[Simulator]) -> str:
     return "\n\n".join(
         [
             "## Events",
-            "What may happen just before an action, once `env.unwrapped.happen(text)` has told it, or by chance: "
-            f"`event_rate=0.1` makes it so in a tenth of the steps. {_text(simulator.happen)}",
+            "What may happen in the real twin just before an action, once `env.unwrapped.happen(text)` has told it, or "
+            f"by chance: `event_rate=0.1` makes it so in a tenth of the steps. {_text(simulator.happen)} The learned "
+            "world is told in the same way, and has to have been trained on recordings with events.",
             _table(["event", "phrasings", "said"], rows),
         ]
     )

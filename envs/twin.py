@@ -80,6 +80,7 @@ class Twin(gym.Env[Frame, Any]):
 
     Attributes:
         simulator: the world.
+        last_event: what happened beside the last action; "" for nothing.
     """
 
     simulator_class: ClassVar[type[Simulator]]
@@ -125,7 +126,8 @@ class Twin(gym.Env[Frame, Any]):
         self._kind = actions
         self._facts: dict[str, str] | None = None
         self._needs_reset = True
-        self._event = ""
+        self._event = ""  # of the next step
+        self.last_event = ""
         self.action_space = _action_space(actions, cls.actions)
         shape = (*cls.frame_size, 3)
         self.observation_space = gym.spaces.Box(0, 255, (1, *shape) if actions == "text" else shape, np.uint8)
@@ -170,11 +172,17 @@ class Twin(gym.Env[Frame, Any]):
         return [phrases[0] for phrases in self.action_phrases.values()]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frame, dict[str, Any]]:
-        """Begin an episode of the env's split; `options` has no keys here and is ignored."""
+        """Begin an episode of the env's split; `options={"event": ...}` tells what happens in its first step.
+
+        Raises:
+            ValueError: The event is no text that `happen` takes.
+        """
+        event = check_text((options or {}).get("event", ""), "event")
         super().reset(seed=seed)
         self._facts = self.simulator.reset(self.np_random, self.split)
         self._needs_reset = False
-        self._event = ""
+        self._event = event
+        self.last_event = ""
         return self._observation(), dict(self._facts)
 
     def happen(self, event: str) -> None:
@@ -201,7 +209,9 @@ class Twin(gym.Env[Frame, Any]):
         checked = self._checked(action)
         self._check_running("step")
         event, self._event = self._event or self._drawn_event(), ""
-        if name := self.simulator.actions.event(event):
+        name = self.simulator.actions.event(event)
+        self.last_event = event if name else ""
+        if name:
             self.simulator.happen(name)
         reward, terminated = self.simulator.step(checked)
         self._needs_reset = bool(terminated)
@@ -226,7 +236,7 @@ class Twin(gym.Env[Frame, Any]):
             "world": self.simulator.clone(),
             "facts": self._facts,
             "needs_reset": self._needs_reset,
-            "event": self._event,
+            "events": (self._event, self.last_event),
             "rng": self.np_random.bit_generator.state if include_rng else None,
         }
 
@@ -235,7 +245,7 @@ class Twin(gym.Env[Frame, Any]):
         self.simulator.restore(state["world"])
         self._facts = state["facts"]
         self._needs_reset = state["needs_reset"]
-        self._event = state["event"]
+        self._event, self.last_event = state["events"]
         if state["rng"] is not None:
             self.np_random.bit_generator.state = state["rng"]
 

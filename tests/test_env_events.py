@@ -35,7 +35,9 @@ def test_an_event_is_what_the_model_is_told(env: WorldModelEnv) -> None:
     env.happen(EVENT)
     _, output = env.model.step(state, ["go left"], events=[EVENT])
     plain = uneventful(env)
-    np.testing.assert_array_equal(env.step("go left")[0], output.frames[0].numpy())
+    chunk, _, _, _, info = env.step("go left")
+    assert info["event"] == EVENT
+    np.testing.assert_array_equal(chunk, output.frames[0].numpy())
     assert (plain != output.frames[0].numpy()).any()
 
 

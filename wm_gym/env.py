@@ -247,6 +247,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
         terminated = bool(output.terminated[0])
         self.latencies = {stage: 1000 * seconds for stage, seconds in output.latencies.items()}
         info = step_info(output, self._max_uncertainty)
+        if state.event:
+            info["event"] = state.event
         if self._report_latencies:
             info["latencies"] = dict(self.latencies)
         truncated = info.get("uncertainty_stop", False)

@@ -223,6 +223,8 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
         elapsed_steps = state.elapsed_steps + 1
         terminations = as_array(output.terminated, np.bool_) & ~begins
         values = step_values(output, self._max_uncertainty)
+        if state.events:
+            values["event"] = np.array([event or None for event in state.events], dtype=object)
         unsure = values.get("uncertainty_stop", False)
         truncations = (unsure | (elapsed_steps >= self._limit)) & ~begins
         rewards = np.where(begins, 0.0, as_array(output.reward, np.float64))

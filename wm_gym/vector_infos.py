@@ -10,9 +10,19 @@ from wm_gym.vector_arguments import Rows
 
 
 def masked(values: Mapping[str, Any], rows: Rows) -> dict[str, Any]:
-    """Infos of some rows: zeros in the others, and a mask beside every name. No rows, no names."""
+    """Infos of some rows: zeros in the others, and a mask beside every name. No rows, no names.
+
+    Of objects only those that are not None count.
+    """
     infos: dict[str, Any] = {}
     for name, value in values.items() if rows.any() else ():
+        if isinstance(value, np.ndarray) and value.dtype == object:
+            told = rows & np.array([each is not None for each in value])
+            if told.any():
+                infos[f"_{name}"] = told
+                infos[name] = np.full(len(rows), None, dtype=object)
+                infos[name][told] = value[told]
+            continue
         infos[f"_{name}"] = rows.copy()
         if isinstance(value, Mapping):
             infos[name] = masked(value, rows)

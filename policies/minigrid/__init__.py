@@ -6,7 +6,7 @@ phrasings. A policy starts afresh by itself when its env has been reset.
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
 import numpy as np
@@ -42,6 +42,15 @@ class Behaviour(Protocol):
         ...
 
 
+@runtime_checkable
+class Planner(Behaviour, Protocol):
+    """A behaviour that plans ahead."""
+
+    def forget(self) -> None:
+        """Drop what was planned: the world has changed behind one's back."""
+        ...
+
+
 class RandomActions:
     """Uniform actions; repeats the last one with probability `stickiness`."""
 
@@ -66,6 +75,10 @@ class HesitantExplorer:
         self._rng = rng
         self._explorer = Explorer(rng)
 
+    def forget(self) -> None:
+        """Drops the explorer's plan."""
+        self._explorer.forget()
+
     def act(self, simulator: MiniGridEnv) -> Action:
         """The next action."""
         thing = simulator.grid.get(*front(pose_of(simulator)))
@@ -83,11 +96,15 @@ class GoalSeeker:
         self._expert = Expert(rng)
         self._explorer = Explorer(rng)
 
+    def forget(self) -> None:
+        """Drops both plans."""
+        self._expert.forget()
+        self._explorer.forget()
+
     def act(self, simulator: MiniGridEnv) -> Action:
         """The next action."""
         if self._rng.random() < self._random_share:
-            self._expert.forget()
-            self._explorer.forget()
+            self.forget()
             return Action(int(self._rng.integers(len(Action))))
         action = self._expert.act(simulator)
         return self._explorer.act(simulator) if action is None else action
@@ -137,6 +154,8 @@ def speaking_policy(env: gym.Env[Any, Any], rng: np.random.Generator, start: Cal
         nonlocal behaviour
         if twin.simulator.grid_env.step_count == 0:
             behaviour = start()
+        elif twin.last_event and isinstance(behaviour, Planner):
+            behaviour.forget()
         texts = phrasings[behaviour.act(twin.simulator.grid_env)]
         return str(texts[int(rng.integers(len(texts)))])
 

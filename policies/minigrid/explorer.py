@@ -1,7 +1,7 @@
 """An explorer for the MiniGrid twin: it tries everything that changes the world, and much that does not.
 
 It picks a task, walks there, does it and picks the next. It never enters the goal, so its episodes run to the time
-limit.
+limit; but where events may turn the agent round between its choice and its step, it may.
 """
 
 import numpy as np

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,19 @@ def test_what_happens_beside_actions_is_recorded(tmp_path: Path) -> None:
     assert episode.world_events == tuple("" if step % 2 else "it rains" for step in range(episode.num_steps))
     (dry,) = record(Corridor(), random_policy, output=tmp_path / "dry", num_episodes=1, progress=False)
     assert dry.world_events == ()
+
+
+@pytest.mark.parametrize("event", [None, 7, {"key": "left"}, "\u00fc", "x" * 257])
+def test_an_event_that_no_world_takes_is_left_out(tmp_path: Path, event: object) -> None:
+    class Strange(Corridor):
+        """A corridor whose infos have an event of another kind."""
+
+        def step(self, action: str) -> Any:
+            *rest, info = super().step(action)
+            return *rest, {**info, "event": event}
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        (episode,) = record(Strange(), random_policy, output=tmp_path, num_episodes=1, progress=False)
+    assert episode.world_events == ()
+    assert any("to be recorded" in str(each.message) for each in told) == (event is not None)

@@ -81,7 +81,7 @@ def test_a_training_pass_equals_steps_on_the_caches(dataset: Dataset) -> None:
     tokens = model.encoder(latents.flatten(0, 1)).unflatten(0, batch.mask.shape)
     actions = stage._action_tokens(batch.actions, batch.controls)
     states = transition(tokens, actions)
-    pictures = stage._remembered(latents, actions, bank, torch.Generator())
+    pictures = stage._remembered(latents, actions, bank, torch.Generator(), actions)
     recalled = 0
     for row, (index, begin) in enumerate(stage.sampler.samplers[0].starts(iteration)):
         episode, memory, cache = dataset[index], transition.empty_memory(1), transition.empty_cache(1)
@@ -152,11 +152,49 @@ def test_a_rollout_recalls_as_the_model_does(dataset: Dataset) -> None:
 
 
 def test_dropout_leaves_that_share_of_the_rounds_without_tokens(dataset: Dataset) -> None:
-    stage, tokens = make_stage(dataset), torch.ones(CONFIG.batch_size, 400, 2, 3)
-    dropped = stage._dropped(tokens, 0.25, torch.Generator().manual_seed(0))
-    assert set(dropped.flatten(2).mean(dim=2).unique().tolist()) == {0.0, 1.0}  # whole rounds
-    assert float(dropped.mean()) == pytest.approx(0.75, abs=0.03)
-    assert stage._dropped(tokens, 0.0, torch.Generator()) is tokens
+    stage = make_stage(dataset)
+    kept = stage._kept((CONFIG.batch_size, 400), 0.25, torch.Generator().manual_seed(0))
+    assert isinstance(kept, torch.Tensor)
+    assert kept.shape == (CONFIG.batch_size, 400, 1, 1)  # whole rounds
+    assert float(kept.float().mean()) == pytest.approx(0.75, abs=0.03)
+    assert stage._kept((CONFIG.batch_size, 400), 0.0, torch.Generator()) == 1.0
+
+
+def test_with_a_memory_the_rounds_before_an_event_know_of_it_and_do_not_count(dataset: Dataset) -> None:
+    """As a step does it, which reads its history again as if the event had been known in all of it."""
+    stage = make_stage(dataset)
+    stage.model.eval()
+    stage._event_texts = stage._read(("", "it rains", "a door opens"))
+    indices = np.array([[0, 0, 0, 0], [1, 0, 2, 0]])
+    mask = torch.tensor([[True] * 4, [True, True, True, False]])
+    events, counted = stage._events(indices, mask)
+    assert counted.tolist() == [[True] * 4, [False, False, True, False]]
+    assert not events[0].any()
+    expected = stage.model.encode_actions(["a door opens"])[0] - stage.model.encode_actions([""])[0]
+    assert_near(events[1, :3], expected.expand(3, -1, -1))
+    assert not events[1, 3].any()
+    stage._earlier = None
+    events, counted = stage._events(indices, mask)
+    assert torch.equal(counted, mask)
+    assert not events[1, 1].any()
+    assert (events[1, 0] - events[1, 2]).abs().max() > 1e-3
+
+
+def test_a_memory_keeps_rounds_without_their_events(dataset: Dataset) -> None:
+    stage = make_stage(dataset)
+    iteration = late_iteration(stage)
+    batch, bank = stage.sampler.sample(iteration), stage._bank(iteration)
+    assert bank is not None
+    seen = stage.model.autoencoder.encode(torch.from_numpy(batch.observations))[:, :-1]
+    said = stage._action_tokens(batch.actions, batch.controls)
+    happened = said + 1.0
+    eventful, plain, forgetful = (
+        stage._remembered(seen, told, bank, torch.Generator(), written)
+        for told, written in ((happened, said), (said, said), (happened, happened))
+    )
+    assert (eventful - plain)[:, 0].abs().max() > 1e-4  # told of what happens now
+    assert torch.equal(eventful[:, 0], forgetful[:, 0])
+    assert (eventful - forgetful)[:, 1:].abs().max() > 1e-6  # but the rounds before are kept as they were said
 
 
 @pytest.mark.parametrize("name", ["action_dropout", "state_dropout"])

@@ -254,7 +254,7 @@ def _play(
         numeric = num_controls and isinstance(action, np.ndarray)
         controls.append(action.astype(np.float32) if numeric else np.full(num_controls, np.nan, np.float32))
         rewards.append(float(reward))
-        world_events.append(str(facts.get("event", "")))
+        world_events.append(_event_in(facts))
         truncated = truncated or (not terminated and len(actions) == max_steps)
     ends = np.zeros((2, len(actions)), dtype=np.bool_)
     ends[:, -1] = terminated, truncated
@@ -269,6 +269,16 @@ def _play(
         seed=seed,
         info={str(key): value for key, value in info.items() if isinstance(value, str)},
     )
+
+
+def _event_in(facts: Mapping[str, Any]) -> str:
+    """What the info of a step tells of the world; "" where its event is no text that a learned world takes."""
+    event = facts.get("event") or ""
+    if isinstance(event, str) and event in _TEXTS:
+        return event
+    rule = f"must be printable ASCII of at most {_TEXTS.max_length} characters to be recorded"
+    gym.logger.warn(f'info["event"] {rule}, got {event!r}; it is left out')
+    return ""
 
 
 def _control_range(env: Env) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -63,8 +63,10 @@ def dream_rollouts(
     longest = max(rollout.num_steps for rollout in rollouts)
     actions = [rollout.actions + (NO_ACTION,) * (longest - rollout.num_steps) for rollout in rollouts]
     starts = stack_clips([rollout.clip for rollout in rollouts], model.kept_frames)
+    nothing = ("",) * longest
+    events = [(rollout.world_events + nothing)[:longest] for rollout in rollouts]
     outputs: list[StepOutput] = []
-    for output in dream_steps(model, starts, [rollout.seed for rollout in rollouts], actions, sampling):
+    for output in dream_steps(model, starts, [rollout.seed for rollout in rollouts], actions, sampling, events):
         outputs.append(replace(output, frames=output.frames.cpu()))  # all of them are too many for a GPU
         on_step()
     return collect_dreams(outputs, rollouts)
@@ -126,15 +128,17 @@ def dream_steps(
     seeds: Sequence[int],
     actions: Sequence[Sequence[Action]],
     sampling: StepArguments,
+    events: Sequence[Sequence[str]] | None = None,
 ) -> Iterator[StepOutput]:
-    """Resets the model to `starts` and yields its answers, step by step, to the actions of each world."""
+    """Resets the model to `starts` and yields its answers, step by step, to the actions (and events) of each world."""
     with torch.inference_mode():
         state = model.reset(starts, seeds=seeds)
-    for step_actions in zip(*actions, strict=True):
+    for step, step_actions in enumerate(zip(*actions, strict=True)):
         with torch.inference_mode():
             state, output = model.step(
                 state,
                 list(step_actions),
+                events=None if events is None else [each[step] for each in events],
                 **sampling.keywords(),
             )
         yield output

@@ -29,6 +29,7 @@ class RealRollout:
         actions: The texts and numbers, T of them.
         rewards: The reward of each step.
         terminated: Whether the step ended the episode; only the last can.
+        world_events: What happened beside each action, "" for nothing; empty where nothing ever did.
     """
 
     seed: int
@@ -39,6 +40,7 @@ class RealRollout:
     actions: tuple[Action, ...]
     rewards: Float32[np.ndarray, " time-1"]
     terminated: Bool[np.ndarray, " time-1"]
+    world_events: tuple[str, ...] = ()
 
     @property
     def num_steps(self) -> int:

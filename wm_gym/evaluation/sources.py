@@ -132,6 +132,7 @@ class RecordedRollouts:
             actions=_told(episode, manifest)[start:stop],
             rewards=episode.rewards[start:stop],
             terminated=episode.terminated[start:stop],
+            world_events=episode.world_events[start:stop],
         )
 
 

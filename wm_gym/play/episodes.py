@@ -82,6 +82,7 @@ def to_episode(moment: Moment, track: Track) -> Episode:
         terminated=terminated,
         truncated=truncated,
         controls=np.stack([_numbers(each.action, num_controls) for each in steps]) if num_controls else None,
+        world_events=tuple(outcome.event for outcome in outcomes) if any(each.event for each in outcomes) else (),
         seed=moment.start.seed,
         info=dict(moment.start.facts[track.index]),
     )

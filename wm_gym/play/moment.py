@@ -24,6 +24,7 @@ class Outcome:
         terminated: whether its episode terminated, here or before.
         truncated: whether its episode was truncated, here or before.
         uncertainty: the model's; None where the env gives none.
+        event: what happened beside the action; "" for nothing.
     """
 
     span: Span
@@ -32,6 +33,7 @@ class Outcome:
     terminated: bool = False
     truncated: bool = False
     uncertainty: float | None = None
+    event: str = ""
 
     @property
     def ended(self) -> bool:

@@ -55,8 +55,10 @@ class RecordedEnv(gym.Env[Chunk, Any]):
         """Go on by one recorded step."""
         step, episode = self._step, self._episode
         self._step += 1
+        event = episode.world_events[step] if episode.world_events else ""
+        info = {"event": event} if event else {}
         ended = bool(episode.terminated[step]), self._step == episode.num_steps and not episode.terminated[step]
-        return episode.observations[step + 1].copy(), float(episode.rewards[step]), ended[0], bool(ended[1]), {}
+        return episode.observations[step + 1].copy(), float(episode.rewards[step]), ended[0], bool(ended[1]), info
 
     def clone_state(self, include_rng: bool = False) -> Any:
         """Which episode, and where in it."""

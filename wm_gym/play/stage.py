@@ -120,6 +120,7 @@ class Stage:
                     terminated=answer.terminated,
                     truncated=answer.truncated,
                     uncertainty=answer.uncertainty,
+                    event=answer.event,
                 )
             )
             chunks.append(answer.chunk)

@@ -35,13 +35,14 @@ class Beginning:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Answer:
-    """What a step gave; see `gym.Env.step`."""
+    """What a step gave; see `gym.Env.step`. `event` is what happened beside the action, "" for nothing."""
 
     chunk: Chunk
     reward: float
     terminated: bool
     truncated: bool
     uncertainty: float | None
+    event: str
 
 
 class Track:
@@ -100,6 +101,7 @@ class Track:
             terminated=bool(terminated),
             truncated=bool(truncated),
             uncertainty=None if uncertainty is None else float(uncertainty),
+            event=str(info.get("event") or ""),
         )
 
     def arrive(self, moment: Moment) -> None:

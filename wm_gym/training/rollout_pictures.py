@@ -117,14 +117,15 @@ class RolloutPictures:
         model = WorldModel(self._model.parts())  # the same weights, but no text encoded by earlier ones
         with _evaluating(model), torch.no_grad():
             return {
-                title: _drawn(real, _dreamt(model, real, actions)) for title, (real, actions) in self._episodes.items()
+                title: _drawn(real, _dreamt(model, real, actions, events))
+                for title, (real, actions, events) in self._episodes.items()
             }
 
 
 def _first_episode(
     dataset: Dataset, num_steps: int
-) -> tuple[UInt8[np.ndarray, "time chunk height width 3"], list[Action]]:
-    """Observations and actions of up to `num_steps` steps."""
+) -> tuple[UInt8[np.ndarray, "time chunk height width 3"], list[Action], list[str]]:
+    """Observations, actions and events of up to `num_steps` steps."""
     lengths = np.array([entry.num_steps for entry in dataset.entries])
     long_enough = np.flatnonzero(lengths >= num_steps)
     episode = dataset[int(long_enough[0] if len(long_enough) else lengths.argmax())]
@@ -133,17 +134,21 @@ def _first_episode(
         for step, row in enumerate(dataset.manifest.scaled(episode.controls[:num_steps]).clip(-1, 1)):
             if np.isfinite(row).all():
                 actions[step] = row
-    return episode.observations[: len(actions) + 1], actions
+    events = list(episode.world_events[:num_steps]) or [""] * len(actions)
+    return episode.observations[: len(actions) + 1], actions, events
 
 
 def _dreamt(
-    model: WorldModel, real: UInt8[np.ndarray, "time chunk height width 3"], actions: list[Action]
+    model: WorldModel,
+    real: UInt8[np.ndarray, "time chunk height width 3"],
+    actions: list[Action],
+    events: list[str],
 ) -> UInt8[np.ndarray, "time height width 3"]:
     """The last frame of every observation as the model continues the first."""
     state = model.reset(real[:1], seeds=[0])
     frames = [real[0, -1]]
-    for action in actions:
-        state, output = model.step(state, [action])
+    for action, event in zip(actions, events, strict=True):
+        state, output = model.step(state, [action], events=[event])
         frames.append(output.frames[0, -1].cpu().numpy())
     return np.stack(frames)
 

@@ -65,13 +65,15 @@ class WorldModelStage:
         with torch.no_grad():
             latents = self.model.autoencoder.encode(torch.from_numpy(batch.observations).to(device))
         mask = torch.from_numpy(batch.mask).to(device)
-        actions = self._action_tokens(batch.actions, batch.controls) + self._event_tokens(batch.world_events)
-        actions = self._dropped(actions, self.config.action_dropout, generator)
+        events, mask = self._events(batch.world_events, mask)
+        said = self._kept(mask.shape, self.config.action_dropout, generator)
+        written = said * self._action_tokens(batch.actions, batch.controls)
+        actions = written + said * events
         bank = self._bank(iteration)
         lead = latents.shape[1] - mask.shape[1] - 1
         history = latents[:, :-1]
         if torch.rand((), generator=generator) < self.config.rollout_fraction:
-            dreamt = self._dream(latents[:, : lead + 1], actions.detach(), generator, bank)
+            dreamt = self._dream(latents[:, : lead + 1], actions.detach(), generator, bank, written.detach())
             mask = mask & self._still_true(dreamt[:, lead:], history[:, lead:])
             history = dreamt
         if fraction := self.config.recycled_fraction:
@@ -83,9 +85,9 @@ class WorldModelStage:
         history = history + level * self._random(torch.randn, history.shape, generator)
         tokens = self.model.encoder(history[:, lead:].flatten(0, 1)).unflatten(0, mask.shape)
         latent_state = self.model.transition(tokens, actions)
-        pictures = None if bank is None else self._remembered(seen, actions, bank, generator)
+        pictures = None if bank is None else self._remembered(seen, actions, bank, generator, written)
         past = self._past(history, mask.shape[1], pictures)
-        known = self._dropped(latent_state, self.config.state_dropout, generator)
+        known = latent_state * self._kept(mask.shape, self.config.state_dropout, generator)
         flow, metrics = self._flow_loss(latents[:, lead:], past, known, mask, generator)
         heads, head_metrics = self._head_loss(batch, latents[:, lead + 1 :], latent_state, mask)
         loss = flow + self.config.head_weight * heads
@@ -113,10 +115,28 @@ class WorldModelStage:
             tokens = tokens.masked_scatter(numeric[..., None, None], encoder.encode_controls(controls[numeric]))
         return tokens
 
+    def _events(
+        self, indices: Int64[np.ndarray, "batch rounds"], mask: Bool[Tensor, "batch rounds"]
+    ) -> tuple[Float[Tensor, "batch rounds tokens width"] | Float[Tensor, ""], Bool[Tensor, "batch rounds"]]:
+        """What events add to the action tokens of each round, and the rounds that count.
+
+        With a memory a step reads its history as if the event had been known in every round of it. So of each segment
+        only the rounds from the last event on count, and those before have known of that event alone.
+        """
+        shift = self._event_tokens(indices)
+        if self._earlier is None or not indices.any():
+            return shift, mask
+        happened, rounds = indices != 0, np.arange(indices.shape[1])
+        last = torch.from_numpy(np.where(happened, rounds, -1).max(axis=1)).to(mask.device)
+        places = torch.from_numpy(rounds).to(mask.device)
+        told = shift[torch.arange(len(shift), device=mask.device), last.clamp(min=0)]
+        known = (places <= last[:, None])[:, :, None, None]
+        return known * told[:, None], mask & (places >= last[:, None])
+
     def _event_tokens(
         self, indices: Int64[np.ndarray, "batch rounds"]
     ) -> Float[Tensor, "batch rounds tokens width"] | Float[Tensor, ""]:
-        """What the events add to the action tokens of their rounds, as in `WorldModel.step`."""
+        """What each event adds to action tokens, as in `WorldModel.step`."""
         if not indices.any():
             return torch.zeros((), device=self.model.device)
         tokens = self._text_tokens(self._event_texts, np.pad(indices, ((0, 0), (1, 0))))
@@ -135,14 +155,11 @@ class WorldModelStage:
         read, real = self.model.reader.read(texts)
         return read.to(self.model.device), real.to(self.model.device)
 
-    def _dropped(
-        self, tokens: Float[Tensor, "batch rounds tokens width"], share: float, generator: torch.Generator
-    ) -> Float[Tensor, "batch rounds tokens width"]:
-        """The tokens, those of a random share of the rounds zero."""
-        if not share:
-            return tokens
-        kept = self._random(torch.rand, tuple(tokens.shape[:2]), generator) >= share
-        return tokens * kept[..., None, None]
+    def _kept(
+        self, shape: tuple[int, ...], share: float, generator: torch.Generator
+    ) -> Bool[Tensor, "batch rounds 1 1"] | float:
+        """What to multiply the tokens of each round by, so that those of a random share of the rounds are zero."""
+        return (self._random(torch.rand, shape, generator) >= share)[..., None, None] if share else 1.0
 
     @torch.no_grad()
     def _bank(self, iteration: int) -> MemoryBank | None:
@@ -163,8 +180,9 @@ class WorldModelStage:
         actions: Float[Tensor, "batch rounds tokens width"],
         bank: MemoryBank,
         generator: torch.Generator,
+        written: Float[Tensor, "batch rounds tokens width"],
     ) -> Float[Tensor, "batch rounds frames channel h w"]:
-        """What memory shows, round after round as the model's own step does it."""
+        """What memory shows, round after round as the model's own step does it; `written` leaves events out."""
         transition, pictures = self.model.transition, []
         for number in range(seen.shape[1]):
             recalled = transition.recall(bank, seen[:, number])
@@ -172,7 +190,7 @@ class WorldModelStage:
             level = self.config.history_noise * self._random(torch.rand, (shape[0], 1, 1, 1, 1, 1), generator)
             recalled = noised(recalled, level * self._random(torch.randn, shape, generator))
             pictures.append(transition.remember(actions[:, number], recalled))
-            bank = write_round(bank, seen[:, number], actions[:, number].detach())
+            bank = write_round(bank, seen[:, number], written[:, number].detach())
         return torch.stack(pictures, dim=1)
 
     def _flow_loss(
@@ -285,6 +303,7 @@ class WorldModelStage:
         actions: Float[Tensor, "batch rounds tokens width"],
         generator: torch.Generator,
         bank: MemoryBank | None = None,
+        written: Float[Tensor, "batch rounds tokens width"] | None = None,
     ) -> Float[Tensor, "batch lead_time frames channel h w"]:
         """The history as the model itself continues it from the first observations, re-encoded at every step."""
         model, sampler = self.model, self.model.sampler
@@ -295,7 +314,8 @@ class WorldModelStage:
         for number in range(actions.shape[1] - 1):
             tokens = model.encoder(reached[:, -1])
             state, transition = model.transition.step(transition, tokens, actions[:, number])
-            picture, bank = model.transition.recall_and_write(actions[:, number], bank, reached[:, -1])
+            kept = None if written is None else written[:, number]
+            picture, bank = model.transition.recall_and_write(actions[:, number], bank, reached[:, -1], kept)
             shape = (len(begin), sampler.num_noise_frames, *begin.shape[3:])
             noise = self._random(torch.randn, shape, generator)
             past = self._past(reached, 1, picture[:, None])[:, 0]

@@ -60,6 +60,12 @@ def collect_lake(name: str, num_episodes: int = 2) -> list[np.ndarray]:
     return pictures
 
 
+def test_world_events_survive(tmp_path: Path) -> None:
+    episodes = [replace(make_episode(0, 3), world_events=("", "it rains", "")), make_episode(1, 2)]
+    export_minari(write_dataset(tmp_path / "first", *episodes), progress=False)
+    assert list(bring("tiny/recorded-v0", tmp_path / "second")) == episodes
+
+
 def test_round_trip_is_equal_bit_for_bit(tmp_path: Path) -> None:
     episodes = [make_episode(0, 5, reward_step=2), make_episode(1, 40, ends=False), make_episode(2, 1)]
     rng = np.random.default_rng(0)

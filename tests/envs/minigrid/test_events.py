@@ -9,6 +9,7 @@ import pytest
 
 from envs.minigrid.actions import ACTIONS
 from envs.twin import Twin
+from policies.minigrid import explorer
 
 TEXT = "envs:real/MiniGrid-v0"
 
@@ -94,13 +95,43 @@ def test_events_by_chance_come_as_often_as_asked_in_all_phrasings() -> None:
 
 def test_without_events_an_episode_is_what_it_was() -> None:
     """No random number is drawn for events where there are none."""
-    frames = []
-    for rate in (None, 0.0, 1.0):
-        env: Any = gym.make(TEXT) if rate is None else gym.make(TEXT, event_rate=rate)
+    drawn = []
+    for rate in (0.0, 1.0):
+        env: Any = gym.make(TEXT, event_rate=rate)
         env.reset(seed=5)
-        frames.append((env.step("wait")[0], env.unwrapped.np_random.random()))
-    np.testing.assert_array_equal(frames[0][0], frames[1][0])
-    assert frames[0][1] == frames[1][1] != frames[2][1]
+        before = env.unwrapped.np_random.bit_generator.state
+        env.step("wait")
+        drawn.append(env.unwrapped.np_random.bit_generator.state != before)
+    assert drawn == [False, True]
+
+
+def test_a_reset_may_tell_the_first_event(twin: Any) -> None:
+    twin.reset(seed=1)
+    direction = twin.state()["direction"]
+    twin.reset(seed=1, options={"event": "the agent is turned around"})
+    twin.step("wait")
+    assert (twin.last_event, twin.state()["direction"]) == ("the agent is turned around", (direction + 2) % 4)
+    twin.step("wait")
+    assert twin.last_event == ""
+
+
+def test_the_explorer_plans_anew_after_an_event() -> None:
+    """It forgets its plan, so it walks into walls and doors hardly more often than where nothing happens."""
+    blocked = {}
+    for rate in (0.0, 0.2):
+        env: Any = gym.make(TEXT, event_rate=rate)
+        tried = failed = 0
+        for seed in range(6):
+            env.reset(seed=seed)
+            policy, over = explorer(env, np.random.default_rng(seed)), False
+            while not over:
+                before, text = env.unwrapped.state()["agent"], policy(None)
+                _, _, terminated, truncated, info = env.step(text)
+                over = terminated or truncated
+                if "event" not in info and ACTIONS.index(text) == ACTIONS.names.index("move forward"):
+                    tried, failed = tried + 1, failed + (env.unwrapped.state()["agent"] == before)
+        blocked[rate] = failed / tried
+    assert blocked[0.2] < blocked[0.0] + 0.03
 
 
 def test_wrong_events_are_refused(twin: Any) -> None:

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.durable_writes import one_clear_error
 from wm_gym.data.episode import Episode
-from wm_gym.data.formats.minari_source import INFO_KEY, MANIFEST_KEY
+from wm_gym.data.formats.minari_source import EVENTS_KEY, INFO_KEY, MANIFEST_KEY
 from wm_gym.data.formats.optional import require
 from wm_gym.data.manifest import DatasetError
 
@@ -86,6 +86,8 @@ def export_minari(
 def _write(group: Any, index: int, episode: Episode, kind: str, text_dtype: Any) -> None:
     """One episode, as `minari.EpisodeData` names its parts."""
     group.attrs.update({"id": index, "total_steps": episode.num_steps, INFO_KEY: json.dumps(episode.info)})
+    if events := {step: event for step, event in enumerate(episode.world_events) if event}:
+        group.attrs[EVENTS_KEY] = json.dumps(events)
     if episode.seed is not None:
         group.attrs["seed"] = episode.seed
     frames = episode.observations[:, 0] if episode.observations.shape[1] == 1 else episode.observations

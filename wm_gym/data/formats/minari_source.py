@@ -18,6 +18,7 @@ from wm_gym.data.formats.source import ImportConfig
 from wm_gym.data.manifest import DatasetError, Manifest
 
 MANIFEST_KEY, INFO_KEY = "wm_gym_manifest", "wm_gym_info"  # what our own export adds to Minari's metadata
+EVENTS_KEY = "wm_gym_world_events"  # step to text
 
 
 class MinariSource:
@@ -116,6 +117,7 @@ class MinariSource:
             terminated=np.asarray(stored.terminations),
             truncated=np.asarray(stored.truncations),
             controls=controls,
+            world_events=_world_events(metadata, len(actions)),
             seed=None if seed is None else int(seed),
             info=_info(stored.observations, metadata),
         )
@@ -175,6 +177,12 @@ def _actions(actions: Any, where: str) -> tuple[Any, np.ndarray | None]:
     if actions.keys() != {"text", "numbers"}:
         raise ValueError(f"{where}: actions must be texts, indices or numbers, got a dict of {sorted(actions)}")
     return list(actions["text"]), np.asarray(actions["numbers"])
+
+
+def _world_events(metadata: Mapping[str, Any], num_steps: int) -> tuple[str, ...]:
+    """What our own export stored of the steps in which something happened."""
+    told = json.loads(metadata.get(EVENTS_KEY, "{}"))
+    return tuple(told.get(str(step), "") for step in range(num_steps)) if told else ()
 
 
 def _info(observations: Any, metadata: Mapping[str, Any]) -> dict[str, str]:
