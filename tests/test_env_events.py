@@ -90,10 +90,14 @@ def test_nothing_happens_to_a_world_that_is_not_there(checkpoint: Path) -> None:
 def test_rows_are_told_as_single_envs_are(checkpoint: Path, mode: str) -> None:
     envs = WorldModelVectorEnv(2, checkpoint=checkpoint, autoreset_mode=mode, max_episode_steps=3)
     envs.reset(seed=0, options={"event": EVENT})
-    chunks = [envs.step(["go left", ""])[0]]
+    steps = [envs.step(["go left", ""])]
     envs.happen(["", EVENT])
     state = envs.clone_state()
-    chunks.append(envs.step(["go left", ""])[0])
+    steps.append(envs.step(["go left", ""]))
+    assert [step[-1]["event"].tolist() for step in steps] == [[EVENT, EVENT], [None, EVENT]]
+    assert [step[-1]["_event"].tolist() for step in steps] == [[True, True], [False, True]]
+    assert "event" not in envs.step(["", ""])[-1]
+    chunks = [step[0] for step in steps]
     for row in range(2):
         single = WorldModelEnv(checkpoint=checkpoint)
         single.reset(seed=row, options={"event": EVENT})

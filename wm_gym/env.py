@@ -42,7 +42,8 @@ class WorldModelEnv(gym.Env[Any, Any], EzPickle):
     episode.
 
     `info` of a step holds `rewards` (float32, one a frame; the model judges a step as a whole, so all of it lies on the
-    last), `termination_probability` and `uncertainty` (floats), with `max_uncertainty` also `uncertainty_stop` (bool).
+    last), `termination_probability` and `uncertainty` (floats), with `max_uncertainty` also `uncertainty_stop` (bool),
+    and `event`, the text of what `happen` told, where it told something.
     With `report_latencies` it holds `latencies` (milliseconds by stage) too; they are left out by default since they
     differ between two runs of the same episode, which `check_env` takes for nondeterminism. `env.unwrapped.latencies`
     always has those of the last step.

@@ -85,3 +85,14 @@ def test_dreams_are_guided_as_the_evaluation_says(random_model: WorldModel, expl
 def test_a_guidance_scale_out_of_range_is_refused(scale: float) -> None:
     with pytest.raises(ValueError, match="guidance_scale must be a finite number and at least 0"):
         StepArguments(guidance_scale=scale)
+
+
+def test_a_dream_is_told_what_happened(random_model: WorldModel, explored: list[RealRollout]) -> None:
+    plain = explored[0]
+    eventful = replace(plain, world_events=("", "it rains", *[""] * (plain.num_steps - 2)))
+    one, other = (
+        dream_rollouts(random_model, [each], sampling=StepArguments(temperature=0.0), on_step=int)[0].observations
+        for each in (plain, eventful)
+    )
+    np.testing.assert_array_equal(one[0], other[0])
+    assert (one[1] != other[1]).any()

@@ -1,6 +1,7 @@
 """Lines of play as episodes: what is in them, and that training could read them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,3 +88,22 @@ def test_a_folder_of_another_twin_is_refused_when_the_twin_comes(tmp_path: Path)
     session.close()
     episodes.close()
     assert episodes.num_saved == {"dream": 1}
+
+
+def test_what_happens_beside_actions_is_kept(tmp_path: Path) -> None:
+    class Rainy(Ledger):
+        """A ledger in which it rains whenever one says so."""
+
+        def step(self, action: Any) -> Any:
+            *rest, info = super().step(action)
+            return *rest, info | ({"event": "it rains"} if action == "rain" else {})
+
+    stage = Stage(SavedLedger(), twin=TwinMaker(make=Rainy))
+    episodes = EpisodeFolder(tmp_path, stage)
+    session = Session(stage, on_leave=episodes.save)
+    for request in (Request("view", "both"), Request("act", "good"), Request("act", "rain")):
+        session.apply(request)
+    session.close()
+    episodes.close()
+    assert Dataset.open(tmp_path / "real")[0].world_events == ("", "it rains")
+    assert Dataset.open(tmp_path / "dream")[0].world_events == ()
