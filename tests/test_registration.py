@@ -66,8 +66,8 @@ def test_play_finds_keys_and_a_noop_inside_the_space(id: str) -> None:
 
 
 def test_unknown_world_is_a_clear_error() -> None:
-    with pytest.raises(ValueError, match="world must be one of carracing, minigrid, pusht, got 'pong'"):
-        gym.make(TEXT, world="pong")
+    with pytest.raises(ValueError, match="world must be one of carracing, minigrid, pong, pusht, got 'coinrun'"):
+        gym.make(TEXT, world="coinrun")
 
 
 def test_shipped_worlds_are_those_of_shipped_checkpoints() -> None:

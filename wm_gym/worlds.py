@@ -54,5 +54,11 @@ WORLDS = {
         has_numbers=True,
     ),
     "crafter": KnownWorld(id_name="Crafter", install='pip install -e ".[crafter]"', max_episode_steps=1000),
-    "pong": KnownWorld(id_name="Pong", install='pip install -e ".[pong]"', max_episode_steps=5000, ships_starts=False),
+    "pong": KnownWorld(
+        id_name="Pong",
+        install='pip install -e ".[pong]"',
+        max_episode_steps=5000,
+        is_shipped=True,
+        ships_starts=False,
+    ),
 }

@@ -74,7 +74,8 @@ def test_check_env_passes_without_warnings(env: Any) -> None:
 
 
 def test_every_shipped_world_has_learned_ids() -> None:
-    kinds = {"MiniGrid": ("", "Discrete"), "PushT": ("", "Discrete", "Box"), "CarRacing": ("", "Discrete", "Box")}
+    both, all_three = ("", "Discrete"), ("", "Discrete", "Box")
+    kinds = {"MiniGrid": both, "Pong": both, "PushT": all_three, "CarRacing": all_three}
     assert LEARNED == sorted(f"wm_gym/{name}{kind}-v0" for name, own in kinds.items() for kind in own)
 
 

@@ -10,8 +10,10 @@ ROLLOUTS, HORIZON = 64, 16
 PUSHES = 4  # steps
 
 
-def measured(checkpoint: str, rollouts: int, horizon: int) -> FidelityReport:
-    config = FidelityConfig(checkpoint=checkpoint, rollouts=rollouts, horizon=horizon, seed=4_000_000, failure_strips=0)
+def measured(checkpoint: str, rollouts: int, horizon: int, world: str | None = None) -> FidelityReport:
+    config = FidelityConfig(
+        checkpoint=checkpoint, world=world, rollouts=rollouts, horizon=horizon, seed=4_000_000, failure_strips=0
+    )
     return evaluate_fidelity(config, progress=False)
 
 
@@ -71,3 +73,33 @@ def test_road_comes_as_it_does_and_not_as_it_was(drives: FidelityReport) -> None
     numbers = drives.to_json()
     assert numbers["psnr"]["4"] >= numbers["baseline_psnr"]["4"] + 6
     assert numbers["psnr"]["16"] >= numbers["baseline_psnr"]["16"] + 2
+
+
+@pytest.fixture(scope="module")
+def rallies() -> FidelityReport:
+    return measured("general", ROLLOUTS // 2, PUSHES, "pong")
+
+
+def test_ball_flies_on_in_pong(rallies: FidelityReport) -> None:
+    balls = rallies.to_json()["factors"]["ball"]
+    assert balls["1"] >= 0.88  # of 0.97, less three standard errors
+    assert balls["4"] >= 0.70  # of 0.88
+
+
+def test_opponent_moves_as_it_does(rallies: FidelityReport) -> None:
+    assert rallies.to_json()["factors"]["opponent"]["4"] >= 0.77  # of 0.92, less three standard errors
+
+
+@pytest.fixture(scope="module")
+def rooms() -> FidelityReport:
+    return measured("general", ROLLOUTS // 2, HORIZON, "minigrid")
+
+
+def test_general_model_knows_its_logic(rooms: FidelityReport) -> None:
+    assert rooms.to_json()["state_accuracy"]["16"] >= 0.86  # of 0.96, less three standard errors
+
+
+def test_general_model_pushes() -> None:
+    numbers = measured("general", ROLLOUTS // 2, PUSHES, "pusht").to_json()
+    assert numbers["state_accuracy"]["1"] >= 0.56  # of 0.79, less three standard errors
+    assert numbers["psnr"]["4"] >= numbers["baseline_psnr"]["4"] + 2
