@@ -38,7 +38,8 @@ class WorldModelVectorEnv(gym.vector.VectorEnv[Any, Any, NDArray[Any]]):
     the rounding of another batch size (a grey level in the frames), and bit for bit among batches of one size. Every
     world has a generator of its own, its own time limit and its own end; dead rows begin anew without touching others.
 
-    Rewards are float64, infos follow Gymnasium's vector conventions: `infos[name][i]` where `infos["_" + name][i]`.
+    Rewards are float64, infos follow Gymnasium's vector conventions: `infos[name][i]` where `infos["_" + name][i]`;
+    `event` holds texts, None where nothing was told, and is there only where something was.
     With `AutoresetMode.NEXT_STEP` a row that ended is reset by the next step, which ignores its action and rewards 0;
     with `SAME_STEP` at once, its last observation and info in `final_obs` and `final_info`; with `DISABLED` by
     `reset(options={"reset_mask": mask})` alone, which works in every mode.

@@ -264,7 +264,7 @@ def test_what_happens_beside_actions_is_recorded(tmp_path: Path) -> None:
     assert dry.world_events == ()
 
 
-@pytest.mark.parametrize("event", [None, 7, {"key": "left"}, "\u00fc", "x" * 257])
+@pytest.mark.parametrize("event", [None, 7, {"key": "left"}, np.zeros(2), "\u00fc", "x" * 257])
 def test_an_event_that_no_world_takes_is_left_out(tmp_path: Path, event: object) -> None:
     class Strange(Corridor):
         """A corridor whose infos have an event of another kind."""

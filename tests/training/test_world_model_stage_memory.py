@@ -1,6 +1,6 @@
 """Training with memory: the rounds before a segment are those of its episode, and a pass equals the model's steps."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from tests.tolerances import assert_near
 from tests.worlds import tiny_autoencoder, tiny_dataset, tiny_size
 from wm_gym.data.dataset import Dataset
 from wm_gym.data.mixture import Mixture, MixtureSampler
+from wm_gym.data.segments import SegmentBatch
 from wm_gym.training.earlier_rounds import EarlierRoundsSampler
 from wm_gym.training.presets import untrained_world_model
 from wm_gym.training.world_model_stage import WorldModelStage
@@ -26,11 +27,15 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return tiny_dataset(tmp_path_factory.mktemp("data"), num_episodes=8)
 
 
-def make_stage(dataset: Dataset, config: WorldModelStageConfig = CONFIG) -> WorldModelStage:
+def make_stage(
+    dataset: Dataset,
+    config: WorldModelStageConfig = CONFIG,
+    sampler_class: type[MixtureSampler] = MixtureSampler,
+) -> WorldModelStage:
     size = replace(tiny_size(), memory_rounds=3, memory_slots=SLOTS)
     mixture = Mixture((dataset,))
     model = untrained_world_model(mixture, tiny_autoencoder(), size)
-    sampler = MixtureSampler(
+    sampler = sampler_class(
         mixture, num_rounds=config.num_rounds, batch_size=config.batch_size, event_fraction=0.0, num_ahead=0
     )
     return WorldModelStage(model, sampler, config)
@@ -167,17 +172,63 @@ def test_with_a_memory_the_rounds_before_an_event_know_of_it_and_do_not_count(da
     stage._event_texts = stage._read(("", "it rains", "a door opens"))
     indices = np.array([[0, 0, 0, 0], [1, 0, 2, 0]])
     mask = torch.tensor([[True] * 4, [True, True, True, False]])
-    events, counted = stage._events(indices, mask)
+    own = stage._event_tokens(indices)
+    events, counted = stage._known_events(indices, own, mask)
     assert counted.tolist() == [[True] * 4, [False, False, True, False]]
     assert not events[0].any()
     expected = stage.model.encode_actions(["a door opens"])[0] - stage.model.encode_actions([""])[0]
     assert_near(events[1, :3], expected.expand(3, -1, -1))
     assert not events[1, 3].any()
     stage._earlier = None
-    events, counted = stage._events(indices, mask)
+    events, counted = stage._known_events(indices, own, mask)
     assert torch.equal(counted, mask)
-    assert not events[1, 1].any()
-    assert (events[1, 0] - events[1, 2]).abs().max() > 1e-3
+    assert torch.equal(events, own)
+    assert not own[1, 1].any()
+    assert (own[1, 0] - own[1, 2]).abs().max() > 1e-3
+
+
+@dataclass
+class Remembering:
+    """A function, and what it gave."""
+
+    function: Any
+    given: list[torch.Tensor]
+
+    def __call__(self, *arguments: Any) -> torch.Tensor:
+        self.given.append(self.function(*arguments))
+        return self.given[-1]
+
+
+class LateEvents(MixtureSampler):
+    """Segments in whose last round something happens."""
+
+    def sample(self, iteration: int) -> SegmentBatch:
+        batch = super().sample(iteration)
+        events = np.zeros_like(batch.world_events)
+        events[:, -1] = 1
+        return replace(batch, world_events=events)
+
+
+def test_a_dream_before_an_event_does_not_know_of_it(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    dreamt: list[torch.Tensor] = []
+    for kind in (MixtureSampler, LateEvents):
+        stage = make_stage(dataset, replace(CONFIG, rollout_fraction=1.0, rollout_tolerance=100.0), sampler_class=kind)
+        stage._event_texts = stage._read(("", "it rains"))
+        monkeypatch.setattr(stage, "_dream", Remembering(stage._dream, dreamt))
+        loss, _ = stage.loss(late_iteration(stage), torch.Generator().manual_seed(0))
+        assert loss.isfinite()
+    assert torch.equal(*dreamt)
+
+
+def test_a_batch_in_which_no_round_counts_has_a_loss(dataset: Dataset) -> None:
+    """The dream is wrong before the event, and what comes before the event does not count."""
+    config = replace(CONFIG, rollout_fraction=1.0, rollout_tolerance=1e-6)
+    stage = make_stage(dataset, config, sampler_class=LateEvents)
+    stage._event_texts = stage._read(("", "it rains"))
+    loss, metrics = stage.loss(late_iteration(stage), torch.Generator().manual_seed(0))
+    loss.backward()
+    assert loss.isfinite()
+    assert float(metrics["reward"]) == float(metrics["termination"]) == 0.0
 
 
 def test_a_memory_keeps_rounds_without_their_events(dataset: Dataset) -> None:

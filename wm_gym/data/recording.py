@@ -254,7 +254,7 @@ def _play(
         numeric = num_controls and isinstance(action, np.ndarray)
         controls.append(action.astype(np.float32) if numeric else np.full(num_controls, np.nan, np.float32))
         rewards.append(float(reward))
-        world_events.append(_event_in(facts))
+        world_events.append(event_in(facts))
         truncated = truncated or (not terminated and len(actions) == max_steps)
     ends = np.zeros((2, len(actions)), dtype=np.bool_)
     ends[:, -1] = terminated, truncated
@@ -271,9 +271,11 @@ def _play(
     )
 
 
-def _event_in(facts: Mapping[str, Any]) -> str:
+def event_in(info: Mapping[str, Any]) -> str:
     """What the info of a step tells of the world; "" where its event is no text that a learned world takes."""
-    event = facts.get("event") or ""
+    event = info.get("event")
+    if event is None:
+        return ""
     if isinstance(event, str) and event in _TEXTS:
         return event
     rule = f"must be printable ASCII of at most {_TEXTS.max_length} characters to be recorded"

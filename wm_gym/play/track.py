@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 from jaxtyping import UInt8
 
+from wm_gym.data.recording import event_in
 from wm_gym.env_state import EnvState
 from wm_gym.play.kept_states import KeptStates
 from wm_gym.play.moment import Moment
@@ -101,7 +102,7 @@ class Track:
             terminated=bool(terminated),
             truncated=bool(truncated),
             uncertainty=None if uncertainty is None else float(uncertainty),
-            event=str(info.get("event") or ""),
+            event=event_in(info),
         )
 
     def arrive(self, moment: Moment) -> None:

@@ -65,20 +65,22 @@ class WorldModelStage:
         with torch.no_grad():
             latents = self.model.autoencoder.encode(torch.from_numpy(batch.observations).to(device))
         mask = torch.from_numpy(batch.mask).to(device)
-        events, mask = self._events(batch.world_events, mask)
         said = self._kept(mask.shape, self.config.action_dropout, generator)
         written = said * self._action_tokens(batch.actions, batch.controls)
-        actions = written + said * events
+        events = self._event_tokens(batch.world_events)
+        acted = written + said * events
+        known_events, mask = self._known_events(batch.world_events, events, mask)
+        actions = written + said * known_events
         bank = self._bank(iteration)
         lead = latents.shape[1] - mask.shape[1] - 1
         history = latents[:, :-1]
         if torch.rand((), generator=generator) < self.config.rollout_fraction:
-            dreamt = self._dream(latents[:, : lead + 1], actions.detach(), generator, bank, written.detach())
+            dreamt = self._dream(latents[:, : lead + 1], acted.detach(), generator, bank, written.detach())
             mask = mask & self._still_true(dreamt[:, lead:], history[:, lead:])
             history = dreamt
         if fraction := self.config.recycled_fraction:
             draw, past = partial(self._random, generator=generator), self._past(history, mask.shape[1])
-            history = recycled_history(self.model, history, past, actions.detach(), fraction, draw)
+            history = recycled_history(self.model, history, past, acted.detach(), fraction, draw)
         seen = history[:, lead:]
         levels = (*history.shape[:2], 1, 1, 1, 1) if self.config.diffusion_forcing else (len(history), 1, 1, 1, 1, 1)
         level = self.config.history_noise * self._random(torch.rand, levels, generator)
@@ -115,15 +117,17 @@ class WorldModelStage:
             tokens = tokens.masked_scatter(numeric[..., None, None], encoder.encode_controls(controls[numeric]))
         return tokens
 
-    def _events(
-        self, indices: Int64[np.ndarray, "batch rounds"], mask: Bool[Tensor, "batch rounds"]
+    def _known_events(
+        self,
+        indices: Int64[np.ndarray, "batch rounds"],
+        shift: Float[Tensor, "batch rounds tokens width"] | Float[Tensor, ""],
+        mask: Bool[Tensor, "batch rounds"],
     ) -> tuple[Float[Tensor, "batch rounds tokens width"] | Float[Tensor, ""], Bool[Tensor, "batch rounds"]]:
-        """What events add to the action tokens of each round, and the rounds that count.
+        """What the history's rounds know of events, given what each adds to its own round; and the rounds that count.
 
         With a memory a step reads its history as if the event had been known in every round of it. So of each segment
         only the rounds from the last event on count, and those before have known of that event alone.
         """
-        shift = self._event_tokens(indices)
         if self._earlier is None or not indices.any():
             return shift, mask
         happened, rounds = indices != 0, np.arange(indices.shape[1])
@@ -290,10 +294,10 @@ class WorldModelStage:
         rewards = heads.reward_class(torch.from_numpy(batch.rewards).to(device).flatten())
         terminated = torch.from_numpy(batch.terminated).to(device).flatten().float()
         rows = mask.flatten()
-        share = rows.sum() / self.processes.sum(rows.sum())
-        reward = self.processes.sum(share * cross_entropy(reward_logits[rows], rewards[rows]))
-        termination = binary_cross_entropy_with_logits(termination_logits[rows], terminated[rows])
-        termination = self.processes.sum(share * termination)
+        count = self.processes.sum(rows.sum()).clamp(min=1)  # no round may count, of this process or of all
+        reward = self.processes.sum(cross_entropy(reward_logits[rows], rewards[rows], reduction="sum") / count)
+        termination = binary_cross_entropy_with_logits(termination_logits[rows], terminated[rows], reduction="sum")
+        termination = self.processes.sum(termination / count)
         return reward + termination, {"reward": reward.detach(), "termination": termination.detach()}
 
     @torch.no_grad()
